@@ -1,0 +1,15 @@
+"""Where the course's data sets lie, and whether their files are the ones that were published.
+
+Promises: every file is compared with its size and SHA-256 before a byte of it is used; one that is
+missing, truncated, altered or unreadable is a `DataError` that names it and the command that
+mends it. Leaves out: downloads (the data travels with the repository) and anything about models.
+Each data set's card, ``data/<data set>/CARD.md``, says who made it, its licence and its faults.
+
+>>> from course_lib.data import mnist, wine_quality
+>>> (x_train, y_train), (x_test, y_test) = mnist.load_data()
+>>> wine = wine_quality.load_data()
+"""
+
+from course_lib.data.integrity import DATA_FOLDER, DATASETS, DataError, verify
+
+__all__ = ["DATASETS", "DATA_FOLDER", "DataError", "verify"]

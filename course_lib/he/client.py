@@ -1,0 +1,169 @@
+"""The client: the only place where the secret key lives.
+
+Promises that nothing this module returns, except `secret_key()` itself, depends on the secret key in a
+way that anyone without it can use (CKKS is secure against an observer of ciphertexts and public keys).
+Leaves out protection of decrypted scores: whoever publishes them with all their digits may give the
+key away (Li and Micciancio 2021, "On the Security of Homomorphic Encryption on Approximate Numbers").
+"""
+
+import hashlib
+
+import numpy as np
+import tenseal.sealapi as seal
+
+from course_lib.he import wire
+from course_lib.he.packing import ValueLayout
+from course_lib.he.parameters import LINEAR, galois_elements, seal_context
+from course_lib.he.serialization import from_bytes, to_bytes
+from course_lib.i18n import _
+
+# Lanes without a class decrypt to 0 within this; anything else means that the scores are wrong.
+_EMPTY_LANE_TOLERANCE = 0.05
+
+
+class EILinearRegressionClient:
+    """Encrypts values, and decrypts the scores that a linear model computed on them.
+
+    `secret_key` is what an earlier client's `secret_key()` returned; without it a new one is made.
+    `verbose` prints sizes, never keys or values. Raises ValueError for a text that is no secret key.
+
+    >>> from course_lib.he.server import EIServer
+    >>> client = EILinearRegressionClient()
+    >>> key_id, public_keys = client.get_public_keys()
+    >>> server = EIServer(coeffs=[[1.0, 2.0], [3.0, 4.0]], intercept=[0.5, -0.5])
+    >>> reply = server.predict(client.encrypt([10.0, 1.0]), public_keys)
+    >>> client.decrypt(reply).round(2)
+    array([12.5, 33.5])
+    """
+
+    def __init__(self, secret_key: str | None = None, verbose: bool = False):
+        self._verbose = verbose
+        self._context = seal_context(LINEAR)
+        if secret_key is None:
+            self._key_generator = seal.KeyGenerator(self._context)
+        else:
+            _count, payload = wire.unpack("secret key", wire.from_text(secret_key), parameters=LINEAR)
+            self._key_generator = seal.KeyGenerator(
+                self._context, from_bytes(seal.SecretKey, self._context, payload)
+            )
+        key = self._key_generator.secret_key()
+        self._encryptor = seal.Encryptor(self._context, key)
+        self._decryptor = seal.Decryptor(self._context, key)
+        self._encoder = seal.CKKSEncoder(self._context)
+        self._public_keys: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(secret_key=<hidden>)"
+
+    def secret_key(self) -> str:
+        """The secret key as text, to keep and to make the same client again. Never send it anywhere."""
+        payload = to_bytes(self._key_generator.secret_key())
+        return wire.to_text(wire.pack("secret key", payload, parameters=LINEAR, count=1))
+
+    def get_public_keys(self) -> tuple[str, bytes]:
+        """The key id and the public keys: Galois keys, with which a server rotates but can't decrypt.
+
+        The key id is the SHA-256 of the keys, in hexadecimal. The keys are made at the first call.
+        """
+        if self._public_keys is None:
+            elements = galois_elements(LINEAR)
+            payload = to_bytes(self._key_generator.create_galois_keys(elements))
+            self._public_keys = wire.pack("galois keys", payload, parameters=LINEAR, count=len(elements))
+        self._tell(_("Public keys: {size} bytes.").format(size=len(self._public_keys)))
+        return hashlib.sha256(self._public_keys).hexdigest(), self._public_keys
+
+    def encrypt(self, values) -> list[str]:
+        """The values, one-dimensional floats, as ciphertexts in base64.
+
+        Encryption is symmetric: SEAL sends a seed instead of half of each ciphertext, and adds less noise than
+        with a public key. Raises ValueError for another shape, NaN, infinity, or values out of range.
+
+        >>> EILinearRegressionClient().encrypt([[1.0], [2.0]])
+        Traceback (most recent call last):
+        ValueError: Values in one dimension were expected, but an array of shape (2, 1) came.
+        """
+        values = _checked_values(values)
+        texts = []
+        for slots in ValueLayout(len(values), LINEAR.slots).arrange(values):
+            plain = seal.Plaintext()
+            self._encoder.encode(slots.tolist(), LINEAR.value_scale, plain)
+            payload = to_bytes(self._encryptor.encrypt_symmetric(plain))
+            texts.append(wire.to_text(wire.pack("values", payload, parameters=LINEAR, count=len(values))))
+        self._tell(
+            _("Encrypted {count} values into {size} characters.").format(
+                count=len(values), size=sum(map(len, texts))
+            )
+        )
+        return texts
+
+    def decrypt(self, response: list[str]) -> np.ndarray:
+        """The scores in a server's response, shape (classes,), float64.
+
+        Raises ValueError where the response is damaged, was computed under another client's key, or
+        where a score left the range that the parameters hold: the empty lanes are not zero then.
+        """
+        if not isinstance(response, (list, tuple)) or not response:
+            raise ValueError(
+                _("A list with the server's texts was expected, but {came} came.").format(
+                    came=type(response).__name__ if response else _("an empty answer")
+                )
+            )
+        return np.concatenate([self._scores(text) for text in response])
+
+    def _scores(self, text: str) -> np.ndarray:
+        classes, payload = wire.unpack("scores", wire.from_text(text), parameters=LINEAR)
+        if not 1 <= classes < LINEAR.slots:
+            raise ValueError(
+                _("Between 1 and {most} scores were expected, but {came} came.").format(
+                    most=LINEAR.slots - 1, came=classes
+                )
+            )
+        ciphertext = from_bytes(seal.Ciphertext, self._context, payload)
+        plain = seal.Plaintext()
+        self._decryptor.decrypt(ciphertext, plain)
+        slots = np.array(self._encoder.decode_double(plain))
+        lanes = 1 << classes.bit_length()
+        if np.abs(slots[classes:lanes]).max() > _EMPTY_LANE_TOLERANCE:
+            raise ValueError(
+                _(
+                    "The scores can't be trusted: an empty slot decrypted to {value:.3g} instead of 0. Either the"
+                    " answer was computed under another key, or a score is beyond ±{limit:.0f}."
+                ).format(
+                    value=slots[classes:lanes][np.abs(slots[classes:lanes]).argmax()], limit=LINEAR.max_score
+                )
+            )
+        return slots[:classes]
+
+    def _tell(self, message: str) -> None:
+        if self._verbose:
+            print(message)
+
+
+def _checked_values(values) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype.kind not in "buif":
+        raise ValueError(
+            _("Numbers were expected, but values of type {dtype} came.").format(dtype=values.dtype)
+        )
+    values = values.astype(float)
+    if values.ndim != 1:
+        raise ValueError(
+            _("Values in one dimension were expected, but an array of shape {shape} came.").format(
+                shape=values.shape
+            )
+        )
+    if len(values) == 0:
+        raise ValueError(_("At least one value was expected, but none came."))
+    if not np.isfinite(values).all():
+        raise ValueError(
+            _("Finite values were expected, but {came} came at index {index}.").format(
+                came=values[~np.isfinite(values)][0], index=int(np.flatnonzero(~np.isfinite(values))[0])
+            )
+        )
+    if np.abs(values).max() > LINEAR.max_value:
+        raise ValueError(
+            _("Values up to ±{limit:.0f} were expected, but {came} came.").format(
+                limit=LINEAR.max_value, came=values[np.abs(values).argmax()]
+            )
+        )
+    return values

@@ -1,0 +1,200 @@
+"""The server: a linear model on values that it never sees.
+
+Against a server that follows the protocol and is curious, the values stay secret: it holds ciphertexts and
+Galois keys, and neither opens the other. Leaves out any proof that the server computed the right
+thing, and hiding the model from a client: after (features + 1) questions anyone can copy a linear model.
+"""
+
+import functools
+
+import numpy as np
+import tenseal.sealapi as seal
+
+from course_lib.he import wire
+from course_lib.he.packing import ValueLayout, WeightLayout, split_classes
+from course_lib.he.parameters import LINEAR, galois_elements, seal_context
+from course_lib.he.serialization import from_bytes, to_bytes
+from course_lib.i18n import _
+
+
+@functools.lru_cache(maxsize=16)
+def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
+    """The Galois keys in what a client's `get_public_keys()` returned; the last 16 are kept.
+
+    Raises ValueError where the bytes are damaged, of other parameters, or lack a rotation.
+    """
+    if not isinstance(public_keys, bytes):
+        raise ValueError(
+            _("The public keys should be bytes, but a value of type {came} came.").format(
+                came=type(public_keys).__name__
+            )
+        )
+    _count, payload = wire.unpack("galois keys", public_keys, parameters=LINEAR)
+    galois_keys = from_bytes(seal.GaloisKeys, seal_context(LINEAR), payload)
+    elements = galois_elements(LINEAR)
+    missing = [element for element in elements if not galois_keys.has_key(element)]
+    if missing:
+        raise ValueError(
+            _(
+                "The public keys should rotate by all {count} powers of two, but {missing} of them are missing."
+            ).format(count=len(elements), missing=len(missing))
+        )
+    return galois_keys
+
+
+class EIServer:
+    """Scores encrypted values: coeffs @ values + intercept.
+
+    `coeffs` has shape (classes, features), `intercept` (classes,). `verbose` prints counts and sizes.
+    Raises ValueError for other shapes, NaN or infinity.
+
+    >>> EIServer(coeffs=[[1.0, 2.0]], intercept=[0.0, 0.0])
+    Traceback (most recent call last):
+    ValueError: An intercept for each of the 1 classes was expected, but an array of shape (2,) came.
+    """
+
+    def __init__(self, coeffs, intercept, verbose: bool = False):
+        coeffs, intercept = _checked_model(coeffs, intercept)
+        self._verbose = verbose
+        self._context = seal_context(LINEAR)
+        self._encoder = seal.CKKSEncoder(self._context)
+        self._evaluator = seal.Evaluator(self._context)
+        self.classes, self.features = coeffs.shape
+        self._values = ValueLayout(self.features, LINEAR.slots)
+        self._portions = [
+            self._portion(coeffs[rows], intercept[rows]) for rows in split_classes(self.classes, self._values)
+        ]
+
+    def _portion(self, coeffs: np.ndarray, intercept: np.ndarray):
+        """The layout, the encoded diagonals and the encoded intercept of classes that share a ciphertext."""
+        layout = WeightLayout(self._values, classes=len(coeffs))
+        diagonals = self._encode(layout.diagonals(coeffs), LINEAR.weight_scale)
+        if all(weights.is_zero() for group in diagonals for diagonal in group for weights in diagonal):
+            raise ValueError(
+                _(
+                    "Coefficients that differ from 0 were expected, but the largest that came is {largest:.1e}."
+                ).format(largest=np.abs(coeffs).max())
+            )
+        return layout, diagonals, self._encode(layout.in_lanes(intercept), LINEAR.score_scale)
+
+    def predict(self, ciphertexts: list[str], public_keys: bytes) -> list[str]:
+        """The encrypted scores of what a client encrypted, as texts for its `decrypt`.
+
+        Raises ValueError where ciphertexts or keys are damaged, of other parameters, or of another number of values.
+        """
+        return self.score(ciphertexts, load_galois_keys(public_keys))
+
+    def score(self, ciphertexts: list[str], galois_keys: seal.GaloisKeys) -> list[str]:
+        """What `predict` does, with keys that are loaded already."""
+        values = self._loaded(ciphertexts)
+        reply = []
+        for layout, diagonals, intercept in self._portions:
+            scores = self._product(layout, diagonals, values, galois_keys)
+            self._evaluator.add_plain_inplace(scores, intercept)
+            frame = wire.pack("scores", to_bytes(scores), parameters=LINEAR, count=layout.classes)
+            reply.append(wire.to_text(frame))
+        if self._verbose:
+            print(
+                _("Scored {received} characters into {sent}.").format(
+                    received=sum(map(len, ciphertexts)), sent=sum(map(len, reply))
+                )
+            )
+        return reply
+
+    def _product(self, layout: WeightLayout, diagonals, values, galois_keys) -> seal.Ciphertext:
+        """Horner's rule in shifts: multiply, rotate what is there by one, add; then fold the lanes."""
+        total = None
+        for group in reversed(diagonals):
+            within = None
+            for diagonal in reversed(group):
+                within = self._sum(self._rotated(within, 1, galois_keys), self._inner(values, diagonal))
+            total = self._sum(self._rotated(total, layout.group_step, galois_keys), within)
+        for step in layout.fold_steps:
+            total = self._sum(total, self._rotated(total, step, galois_keys))
+        return total
+
+    def _inner(self, values: list, diagonal: list) -> seal.Ciphertext | None:
+        """The slotwise product of values and weights, summed over the ciphertexts; None if no weight is left."""
+        total = None
+        for value, weights in zip(values, diagonal, strict=True):
+            if not weights.is_zero():  # SEAL refuses to multiply by zero: the result would not be encrypted
+                product = seal.Ciphertext()
+                self._evaluator.multiply_plain(value, weights, product)
+                total = self._sum(total, product)
+        return total
+
+    def _rotated(self, ciphertext, step: int, galois_keys) -> seal.Ciphertext | None:
+        if ciphertext is None:
+            return None
+        rotated = seal.Ciphertext()
+        self._evaluator.rotate_vector(ciphertext, step, galois_keys, rotated)
+        return rotated
+
+    def _sum(self, one, other) -> seal.Ciphertext | None:
+        """One plus the other, where None stands for nothing yet."""
+        if one is None or other is None:
+            return other if one is None else one
+        total = seal.Ciphertext()
+        self._evaluator.add(one, other, total)
+        return total
+
+    def _loaded(self, ciphertexts: list[str]) -> list[seal.Ciphertext]:
+        expected = self._values.ciphertexts
+        if not isinstance(ciphertexts, (list, tuple)) or len(ciphertexts) != expected:
+            came = len(ciphertexts) if isinstance(ciphertexts, (list, tuple)) else type(ciphertexts).__name__
+            raise ValueError(
+                _("A list of {expected} ciphertexts was expected, but {came} came.").format(
+                    expected=expected, came=came
+                )
+            )
+        return [self._loaded_one(text) for text in ciphertexts]
+
+    def _loaded_one(self, text: str) -> seal.Ciphertext:
+        count, payload = wire.unpack("values", wire.from_text(text), parameters=LINEAR)
+        if count != self.features:
+            raise ValueError(
+                _("{expected} values were expected, but {came} came.").format(
+                    expected=self.features, came=count
+                )
+            )
+        ciphertext = from_bytes(seal.Ciphertext, self._context, payload)
+        fresh = (
+            ciphertext.size() == 2
+            and ciphertext.is_ntt_form()
+            and ciphertext.parms_id() == self._context.first_parms_id()
+            and ciphertext.scale == LINEAR.value_scale
+        )
+        if not fresh:
+            raise ValueError(
+                _(
+                    "A freshly encrypted ciphertext of scale {expected:.0f} was expected, but another came."
+                ).format(expected=LINEAR.value_scale)
+            )
+        return ciphertext
+
+    def _encode(self, slots: np.ndarray, scale: float):
+        """Plaintexts in nested lists of the array's shape, its last axis being the slots."""
+        if slots.ndim > 1:
+            return [self._encode(part, scale) for part in slots]
+        plain = seal.Plaintext()
+        self._encoder.encode(slots.tolist(), scale, plain)
+        return plain
+
+
+def _checked_model(coeffs, intercept) -> tuple[np.ndarray, np.ndarray]:
+    coeffs, intercept = np.asarray(coeffs, dtype=float), np.asarray(intercept, dtype=float)
+    if coeffs.ndim != 2 or 0 in coeffs.shape:
+        raise ValueError(
+            _(
+                "Coefficients of shape (classes, features) were expected, but an array of shape {shape} came."
+            ).format(shape=coeffs.shape)
+        )
+    if intercept.shape != coeffs.shape[:1]:
+        raise ValueError(
+            _(
+                "An intercept for each of the {classes} classes was expected, but an array of shape {shape} came."
+            ).format(classes=coeffs.shape[0], shape=intercept.shape)
+        )
+    if not (np.isfinite(coeffs).all() and np.isfinite(intercept).all()):
+        raise ValueError(_("Finite coefficients and intercepts were expected, but NaN or infinity came."))
+    return coeffs, intercept

@@ -1,0 +1,427 @@
+# %% [markdown]
+# # Encrypted inference: a service classifies a digit that it never sees
+#
+# A hospital has images, a company has a model. The hospital may not send the images, and the company does not
+# give the model away. In this lesson the images are encrypted, the company computes on the ciphertexts, and
+# only the hospital can read the answer.
+#
+# After this lesson you will be able to
+#
+# - encrypt, add and multiply numbers, and say what happens to their noise, scale and level;
+# - choose CKKS parameters that give 128-bit security;
+# - lay out a matrix product so that it needs few rotations, and say why that matters;
+# - run an encrypted web service: keys uploaded once, then one request for each image;
+# - say what this protects, and what it does not.
+#
+# **Time:** about 30 minutes to read; the cells run in less than two minutes. **Memory:** under 1.5 GB, the
+# service included.
+#
+# ## Who trusts whom with what
+#
+# | | the client | the service |
+# |---|---|---|
+# | has | the image, the secret key | the model, the client's public keys |
+# | sees | the scores | ciphertexts of a fixed size, when they arrive and from where |
+# | must not learn | the model (but see the end of this lesson) | the image, the scores |
+#
+# We assume that the service follows the protocol but is curious: it keeps and studies all that it receives. If
+# it computes something other than what it promised, nobody notices.
+
+# %% tags=["imports"]
+import json
+import time
+
+import numpy as np
+import tenseal as ts
+from course_lib.data import mnist
+from course_lib.exercises import check
+from course_lib.figures import show
+from course_lib.he import EILinearRegressionClient, pictures
+from course_lib.he.by_hand import MODULUS, SCALE
+from course_lib.he.deployment import deploy
+from course_lib.he.keystore import KeyStore
+from course_lib.he.noise import fresh_error, noise_bits
+from course_lib.he.packing import ValueLayout, WeightLayout
+from course_lib.he.parameters import LINEAR, MAX_COEFF_MODULUS_BITS, Parameters, seal_context
+from course_lib.he.wire import from_text
+from course_lib.i18n import _
+from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
+
+# %% [markdown]
+# ## Encryption on paper
+#
+# We start with a toy in decimal. A secret is a list of four small numbers. To encrypt 3.14 we store it as 3140
+# (the **scale** is 1000), add a small random **noise**, and hide the result behind a random mask. All numbers
+# are remainders after division by one billion (the **modulus**).
+#
+# The ciphertext holds the ingredients of the mask, and the masked number at the end. Whoever knows the secret
+# can compute the mask and take it away. The noise remains, in the last digit.
+
+# %%
+def toy_encrypt(value, secret, random):
+    mask = random.integers(MODULUS, size=len(secret))
+    noise = random.integers(-2, 3)
+    return np.append(mask, round(value * SCALE) + noise - mask @ secret) % MODULUS
+
+
+def toy_decrypt(ciphertext, secret, scale):
+    number = (ciphertext[-1] + ciphertext[:-1] @ secret) % MODULUS
+    if number > MODULUS // 2:  # the upper half of the remainders stands for negative numbers
+        number = number - MODULUS
+    return float(number / scale)
+
+
+# A seed, so that you see the numbers that we describe. Real keys never come from a seeded generator.
+random = np.random.default_rng(5)
+secret = np.array([1, 0, -1, 1])
+pi, two = toy_encrypt(3.14, secret, random), toy_encrypt(2.0, secret, random)
+print(pi, "->", toy_decrypt(pi, secret, SCALE))
+
+# %% [markdown]
+# Check it by hand: the secret says *first minus third plus fourth*. Add that to the last number, divide by one
+# billion, and look at the remainder. Without the secret, the last number is as good as random.
+#
+# Now we compute *before* decrypting. The sum of two ciphertexts is a ciphertext of the sum; their noises add
+# up too. To multiply by the weight 1.5, we store the weight as 1500. Then the scale of the product is
+# $1000 \cdot 1000$, and the noise has grown with it: **each multiplication uses up room** below the modulus.
+# When no room is left, numbers wrap around, and the result is nonsense. The last line shows that.
+
+# %%
+print(toy_decrypt((pi + two) % MODULUS, secret, SCALE))
+
+product = pi * round(1.5 * SCALE) % MODULUS
+print(toy_decrypt(product, secret, SCALE**2))
+
+too_large = product * 200 % MODULUS
+print(toy_decrypt(too_large, secret, SCALE**2), _("instead of"), 942.0)
+
+# %% [markdown]
+# ### Exercise 1
+#
+# A linear model is a weighted sum. Write it for toy ciphertexts: `ciphertexts` is an array with one ciphertext
+# in each row, `weights` holds an integer for each row. You need no secret.
+
+# %% tags=["exercise"]
+def weighted_sum(ciphertexts, weights):
+    ### BEGIN SOLUTION
+    return weights @ ciphertexts % MODULUS
+    ### END SOLUTION
+
+
+check("encrypted_inference.weighted_sum", weighted_sum)
+
+# %% [markdown]
+# ## The real thing: CKKS
+#
+# CKKS (named after Cheon, Kim, Kim and Song, 2017) is the toy with polynomials. Where the toy holds one number,
+# a CKKS ciphertext holds a whole vector of $N/2$ **slots**, which are added and multiplied slot by slot.
+#
+# The degree $N$ decides how many slots there are. The modulus is a product of primes: the more bits it has, the
+# more room there is for multiplications. But more bits also make the scheme *easier to break*. How many bits
+# are safe for which degree stands in a table of the HomomorphicEncryption.org standard. Microsoft SEAL, which
+# computes for us, refuses anything beyond it, as the first cell shows.
+#
+# The second cell watches one ciphertext while we compute. After each product CKKS can **rescale**: it divides by
+# one of the primes, so that the scale is as before, and that prime is gone. The number of primes that are left
+# is the **level**. The columns are the operation, the exact value, the scale, the level, and the error.
+
+# %%
+for degree, bits in MAX_COEFF_MODULUS_BITS.items():
+    print(f"N = {degree:6,}   {degree // 2:6,} slots   {bits:4} bits")
+
+try:
+    seal_context(Parameters(4096, (60, 60), value_scale=2.0**26, weight_scale=2.0**23))
+except ValueError as error:
+    print(error)
+
+# %% tags=["nbval-ignore-output", "reason:random"]
+context = ts.context(ts.SCHEME_TYPE.CKKS, 8192, coeff_mod_bit_sizes=[60, 40, 40, 60])
+context.global_scale = 2.0**40
+context.generate_galois_keys()
+
+x = ts.ckks_vector(context, [1.5])
+steps = {"x": x, "x + x": x + x, "(x + x) * 2": (x + x) * [2.0]}
+steps["((x + x) * 2)²"] = steps["(x + x) * 2"].square()
+for (name, value), exact in zip(steps.items(), (1.5, 3.0, 6.0, 36.0), strict=True):
+    inside = value.ciphertext()[0]
+    error = abs(value.decrypt()[0] - exact)
+    scale, level = np.log2(inside.scale), inside.coeff_modulus_size()
+    print(f"{name:16} {exact:5}   2^{scale:.0f}   {level}   {error:.0e}")
+
+# %% [markdown]
+# The error grows with each step but stays small: CKKS computes *approximately*, as floating-point numbers do.
+# After two multiplications one prime is left, and a third product would not fit.
+#
+# ## The model
+#
+# Multinomial logistic regression on MNIST has ten rows of 784 weights. For each digit it adds up weight times
+# pixel; the largest of the ten **scores** wins. One multiplication deep: that is all an encrypted linear model
+# needs.
+
+# %%
+(x_train, y_train), (x_test, y_test) = mnist.load_data()
+x_train, x_test = (images.reshape(-1, 784) / np.float32(255) for images in (x_train, x_test))
+
+model = LogisticRegression(C=0.1, tol=6e-4, max_iter=300).fit(x_train, y_train)
+plain_scores = x_test.astype(float) @ model.coef_.T + model.intercept_
+print(f"{(plain_scores.argmax(axis=1) == y_test).mean():.0%}")
+show(
+    pictures.draw_weights(model.coef_),
+    alt=_("Ten images of weights. Orange pixels speak for the digit, purple ones against it."),
+)
+
+# %% [markdown]
+# ## First try: what the library offers
+#
+# TenSEAL multiplies an encrypted vector by a matrix with one call. It works, but look at the clock, and at the
+# size of the keys that a client has to send first.
+
+# %% tags=["nbval-ignore-output", "reason:timing"]
+encrypted_image = ts.ckks_vector(context, x_test[0].tolist())
+start = time.perf_counter()
+encrypted_image.matmul(model.coef_.T.tolist())
+first_try = time.perf_counter() - start
+
+public_keys_size = len(context.serialize(save_secret_key=False, save_galois_keys=True))
+print(f"{first_try:.1f} s, {public_keys_size / 1e6:.0f} MB")
+
+# %% [markdown]
+# Where does the time go? To add and to multiply slots is fast. But the sum of weight times pixel brings together
+# numbers from *different* slots, and for that there is only one tool: to **rotate** all slots. A rotation costs
+# many times as much as a multiplication by weights, and each distance needs a key of its own. So how do we multiply
+# by a matrix with few rotations?
+#
+# ## Packing: the diagonals
+#
+# Take a model with as many classes as features, and line up the *diagonals* of its weights. In the first product,
+# each class meets the feature with its own number; after a rotation by one, the next feature; and so on. Each
+# class's slot collects its sum, all classes at once.
+
+# %%
+def multiply_by_diagonals(weights, values):
+    classes = np.arange(len(weights))
+    total = np.zeros(len(weights))
+    for shift in range(len(weights)):
+        diagonal = weights[classes, (classes + shift) % len(weights)]
+        total = total + diagonal * np.roll(values, -shift)
+    return total
+
+
+weights, values = np.array([[1, 2], [3, 4]]), np.array([10, 1])
+print(multiply_by_diagonals(weights, values), weights @ values)
+
+# %% [markdown]
+# Our matrix is wide: 10 classes, 784 pixels, 2,048 slots. Three ideas make it fit:
+#
+# 1. **Lanes.** Slot $u$ works for class $u \bmod 16$. Ten lanes are used. Six stay empty and must decrypt to
+#    zero: that is how the client notices a result that went wrong.
+# 2. **Two copies.** The client sends the pixels twice, the second time shifted by eight. Eight shifts on the
+#    server then do the work of sixteen.
+# 3. **Folding.** At the end each lane holds 128 partial sums. Add a copy rotated by 16, then one rotated by 32,
+#    and so on: after seven rotations, every slot holds the whole sum of its lane.
+#
+# The picture shows the first 32 slots. The pixel stands still in its slot; from shift to shift, the weight of
+# another class comes to meet it.
+
+# %%
+layout = WeightLayout(ValueLayout(features=784, slots=LINEAR.slots), classes=10)
+show(
+    pictures.draw_lanes(layout),
+    alt=_("Eight shifts by 32 slots. From shift to shift the classes move one slot to the right."),
+)
+print(layout.lanes, layout.shifts, layout.fold_steps, layout.rotations)
+
+# %% [markdown]
+# Fourteen rotations for the whole matrix: seven between the shifts, seven to fold. One more idea is about *noise*:
+# all rotations come **after** the multiplication. There the scale is $2^{49}$, and the noise that a rotation adds
+# is far behind the last digit that we care for. So one prime is enough for the product, nothing is ever rescaled,
+# and each rotation is several times cheaper than with three primes.
+#
+# ### Exercise 2
+#
+# Write the folding: return an array in which *every* slot holds the sum of all slots. Use only addition and
+# `rotate(slots, step)`, which moves all slots to the left by `step`. For 16 slots, four rotations are enough.
+
+# %% tags=["exercise"]
+def fold(slots, rotate):
+    ### BEGIN SOLUTION
+    step = 1
+    while step < len(slots):
+        slots = slots + rotate(slots, step)
+        step = 2 * step
+    return slots
+    ### END SOLUTION
+
+
+check("encrypted_inference.fold", fold)
+
+# %% [markdown]
+# ## The service
+#
+# Now the real thing: a web service in a process of its own, with the model and a store for public keys. The first
+# line that is printed starts the same service in a terminal. At the second address is its page, where you can
+# read what it accepts.
+#
+# The client makes its keys. The secret key stays in the client's process. The public keys let the service
+# rotate, not decrypt. They are uploaded **once**; the key id is their digest. After that, a question is one
+# ciphertext and the key id, with no password for anybody's storage account.
+
+# %% tags=["nbval-ignore-output", "reason:machine"]
+service = deploy(model.coef_, model.intercept_)
+print(service.process.command)
+print(service.process.browser_url + "/docs")
+
+client = EILinearRegressionClient()
+key_id, public_keys = client.get_public_keys()
+service.upload_keys(key_id, public_keys)
+print(f"{len(public_keys) / 1e6:.1f} MB")
+
+# %%
+def classify(image):
+    question = json.dumps({"data": client.encrypt(image), "key_id": key_id})
+    answer = service.run(question)
+    return client.decrypt(answer)
+
+
+scores = classify(x_test[0])
+print(scores.argmax(), y_test[0])
+show(
+    pictures.draw_scores(x_test[0].reshape(28, 28), scores, plain_scores[0]),
+    alt=_("A handwritten seven and its ten scores, the same with and without encryption."),
+)
+
+# %% [markdown]
+# ## A hundred digits
+#
+# Is the encrypted model as good as the plain one? We ask about a hundred images and compare the scores. All hundred
+# decisions are equal, and no score is off by as much as a thousandth. The figure shows where the bits of a
+# stored number go, measured on a fresh ciphertext and on these hundred answers.
+
+# %% tags=["nbval-ignore-output", "reason:progress"]
+encrypted_scores = np.array([classify(image) for image in tqdm(x_test[:100], desc=_("digits"))])
+
+# %%
+errors = encrypted_scores - plain_scores[:100]
+print((encrypted_scores.argmax(axis=1) == plain_scores[:100].argmax(axis=1)).sum(), abs(errors).max() < 1e-3)
+
+pixel_noise = noise_bits(fresh_error(LINEAR), LINEAR.value_scale)
+score_noise = noise_bits(errors.std(), LINEAR.score_scale)
+show(
+    pictures.draw_bits(LINEAR, noise_bits={_("a pixel"): (pixel_noise, 26), _("a score"): (score_noise, 49)}),
+    alt=_("Two bars of 60 bits. Noise fills the low end; above it are the digits that count."),
+)
+
+# %% [markdown]
+# ## Prove it to yourself
+#
+# Don't believe us: look at the wire. On the left is the digit, in the middle as many bytes of what the service
+# received, drawn the same way. On the right is how often each byte occurs in the whole ciphertext: all equally
+# often, but for those below 16. Those are no leak: the numbers have 60 bits and are stored in eight bytes, so the
+# last byte of each is below 16, whatever was encrypted.
+#
+# Then look into the key store. It holds one entry, the public keys, under their digest. Is the secret key in it?
+# And can another client, with another secret key, open our answer? It can't: what should be zero isn't.
+
+# %%
+ciphertext = from_text(client.encrypt(x_test[0])[0])
+show(
+    pictures.draw_wire(x_test[0].reshape(28, 28), ciphertext),
+    alt=_("A handwritten seven, a square of noise, and a histogram of bytes that is flat from 16 upwards."),
+)
+
+key_store = KeyStore(service.key_store)
+print(key_store.key_ids() == [key_id], key_store.get(key_id) == public_keys)
+print(from_text(client.secret_key())[-1000:] in key_store.get(key_id))
+
+answer = service.run(json.dumps({"data": client.encrypt(x_test[0]), "key_id": key_id}))
+try:
+    EILinearRegressionClient().decrypt(answer)
+except ValueError:
+    print(_("Another key does not open the answer."))
+
+# %% [markdown]
+# ## What it costs
+#
+# Measured here and now, on your machine. "ask" is the way to the service and back. Compare it with the first try:
+# packing and small parameters make the work several hundred times shorter, and the keys about fifty times
+# smaller. Encryption still has its price. Without it, the same scores take microseconds, and the image is fifty times
+# smaller than the question.
+#
+# When you are done, delete the service. Its process, its port and its key store are gone after that.
+
+# %% tags=["nbval-ignore-output", "reason:timing"]
+def milliseconds(action, repeats=20):
+    start = time.perf_counter()
+    for _repeat in range(repeats):
+        result = action()
+    return (time.perf_counter() - start) / repeats * 1000, result
+
+
+encrypting, question = milliseconds(lambda: client.encrypt(x_test[0]))
+asking, answer = milliseconds(lambda: service.run(json.dumps({"data": question, "key_id": key_id})))
+decrypting, _scores = milliseconds(lambda: client.decrypt(answer))
+plainly, _scores = milliseconds(lambda: model.coef_ @ x_test[0])
+times = {_("encrypt"): encrypting, _("ask"): asking, _("decrypt"): decrypting}
+times |= {_("without encryption"): plainly, _("first try"): first_try * 1000}
+sizes = {_("image"): 0.784, _("question"): len(question[0]) / 1000, _("answer"): len(answer[0]) / 1000}
+sizes |= {_("keys"): len(public_keys) / 1000, _("keys, first try"): public_keys_size / 1000}
+alt = _("Two bar charts: the milliseconds of each step, and the kilobytes of each message.")
+show(pictures.draw_costs(times, sizes), alt=alt)
+
+# %%
+service.delete()
+print(service.process.running)
+
+# %% [markdown]
+# ## Where it breaks
+#
+# - **The answers give the model away.** A linear model with 784 features can be copied with 785 questions, and
+#   encryption does not change that. Whoever offers such a service limits the number of questions.
+# - **Decrypted scores can give the key away.** The noise in a CKKS result depends on the secret key. If you publish
+#   scores with all their digits, others may be able to compute the key (Li and Micciancio, 2021). Publish the
+#   class, or rounded scores, never raw ones.
+# - **Time and size are visible.** The service sees when you ask, how often, and roughly how many values.
+# - **Nobody checks the service.** A malicious service can answer another question than yours, and the client
+#   can't tell.
+# - **The secret key opens everything.** Whoever has it reads all that was ever encrypted with it.
+#
+# ### Exercise 3
+#
+# Copy the model. `score(values)` answers with the scores of one input; `features` says how many values an input
+# has. Return the coefficients, of shape (classes, features), and the intercept. Ask at most `features + 1`
+# questions.
+
+# %% tags=["exercise"]
+def copy_model(score, features):
+    ### BEGIN SOLUTION
+    intercept = score(np.zeros(features))
+    columns = [score(row) - intercept for row in np.eye(features)]
+    return np.array(columns).T, intercept
+    ### END SOLUTION
+
+
+check("encrypted_inference.copy_model", copy_model)
+
+# %% [markdown]
+# ## What we saw
+#
+# - A ciphertext hides a number behind a random mask; sums and products of ciphertexts decrypt to sums and products.
+# - Scale, noise and modulus share a budget of bits, and the security standard sets its size.
+# - Rotations are what costs. A layout that needs 14 of them answers in milliseconds.
+# - The service holds the model and public keys; it can't read the images, the scores, or its own answers.
+# - What the client *decrypts* and passes on is no longer protected: that takes another tool, differential
+#   privacy.
+#
+# ## Sources
+#
+# - J. H. Cheon, A. Kim, M. Kim, Y. Song: *Homomorphic Encryption for Arithmetic of Approximate Numbers*,
+#   ASIACRYPT 2017.
+# - M. Albrecht et al.: *Homomorphic Encryption Security Standard*, HomomorphicEncryption.org, 2018.
+# - S. Halevi, V. Shoup: *Algorithms in HElib*, CRYPTO 2014 (the diagonals).
+# - C. Juvekar, V. Vaikuntanathan, A. Chandrakasan: *GAZELLE*, USENIX Security 2018 (the wide matrix).
+# - B. Li, D. Micciancio: *On the Security of Homomorphic Encryption on Approximate Numbers*, EUROCRYPT 2021.
+# - O. Regev: *On Lattices, Learning with Errors, Random Linear Codes, and Cryptography*, STOC 2005 (the toy).
+# - F. Tramèr et al.: *Stealing Machine Learning Models via Prediction APIs*, USENIX Security 2016.
+# - [Microsoft SEAL](https://github.com/microsoft/SEAL) and [TenSEAL](https://github.com/OpenMined/TenSEAL), the
+#   libraries that compute here.

@@ -73,7 +73,7 @@ def toy_decrypt(ciphertext, secret, scale):
 
 
 # A seed, so that you see the numbers that we describe. Real keys never come from a seeded generator.
-random = np.random.default_rng(5)
+random = np.random.default_rng(2)
 secret = np.array([1, 0, -1, 1])
 pi, two = toy_encrypt(3.14, secret, random), toy_encrypt(2.0, secret, random)
 print(pi, "->", toy_decrypt(pi, secret, SCALE))

@@ -68,7 +68,8 @@ def verify(dataset: str) -> list[str]:
     """
     names = [name for name in _FILES if name.split("/")[0] == dataset]
     if not names:
-        raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}, not {dataset!r}")
+        message = _("One of the data sets {known} was expected, not {name}.")
+        raise ValueError(message.format(known=", ".join(DATASETS), name=repr(dataset)))
     problems = []
     for name in names:
         try:

@@ -1,0 +1,17 @@
+"""Servers that a notebook starts: real processes, which answer before you go on and end for certain.
+
+Promises: `start_server` returns when the server answers, or raises within its `timeout` with the end of
+the server's log. A server ends, with the processes it started, when it is stopped, when its
+`ServerProcess` is dropped, when the notebook's kernel exits, and, if it called `exit_with_parent`,
+when the kernel is killed. Nothing is left behind: no port, no temporary file, no zombie.
+Servers listen on this machine's loopback address alone.
+
+Leaves out: starting a server again that died, and servers that other machines may call. A free
+port is free when it is looked for; in the rare case that another program takes it before the
+server does, `start_server` says that it failed.
+"""
+
+from course_lib.processes.lifeline import exit_with_parent
+from course_lib.processes.server import HOST, ServerProcess, free_port, start_server
+
+__all__ = ["HOST", "ServerProcess", "exit_with_parent", "free_port", "start_server"]

@@ -1,6 +1,6 @@
 """`make benchmarks`: run every benchmark, and rewrite benchmarks/README.md from what they printed.
 
-Leaves out any judgement of its own: a benchmark exits non-zero where a claim of its does not hold, and so does this.
+Leaves out any judgement of its own: a benchmark exits non-zero where a claim does not hold, and so does this.
 """
 
 import datetime
@@ -17,8 +17,9 @@ LIMIT_SECONDS = 3600
 
 HEADER = """# Benchmarks
 
-Each script here holds claims of speed and size, each beside a peer in the same run. `make benchmarks` runs them all
-and rewrites this page from what they print. Times are medians; ratios travel between machines, times do not.
+Each script here holds claims of speed and size, each beside a peer in the same run. `make benchmarks`
+runs them all and rewrites this page from what they print. Times are medians; ratios travel between
+machines, times do not.
 
 Measured on {date}, on {machine}.
 """
@@ -41,7 +42,8 @@ def run(name: str) -> tuple[str, int]:
 def machine() -> str:
     """The machine in words: processor, cores, memory, system."""
     memory = psutil.virtual_memory().total / 2**30
-    return f"{platform.machine()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    hardware = f"{platform.machine()}, {psutil.cpu_count()} cores, {memory:.0f} GiB"
+    return f"{hardware}, {platform.system()}, Python {platform.python_version()}"
 
 
 def main() -> int:

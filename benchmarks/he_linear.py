@@ -33,7 +33,7 @@ def peer_package():
 
 
 def measure(client, server, image: np.ndarray, expected: np.ndarray, *, runs: int) -> dict[str, float]:
-    """Server seconds, bytes of keys, question and answer, and the error, for a client and server of either package."""
+    """Server seconds, bytes of keys, question and answer, and the error, for either package."""
     _key_id, keys = client.get_public_keys()
     question = client.encrypt(image)
     answer = server.predict(question, keys)
@@ -65,7 +65,7 @@ def measure_tenseal(model, image: np.ndarray, expected: np.ndarray, *, runs: int
 
 
 def agreement(client, server, images: np.ndarray, expected: np.ndarray) -> tuple[int, float]:
-    """How often the decrypted argmax is that of `expected`, shape (images, classes), and the largest error."""
+    """How often the decrypted argmax is that of `expected` (images, classes), and the largest error."""
     _key_id, keys = client.get_public_keys()
     scores = np.array([client.decrypt(server.predict(client.encrypt(image), keys)) for image in images])
     same = (scores.argmax(axis=1) == expected.argmax(axis=1)).sum()

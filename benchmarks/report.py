@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 class Claim:
     """A statement with its measured number and its bar; `at_least` tells on which side of it holds.
 
-    >>> Claim("times faster", 1500.0, 1000, at_least=True).holds, Claim("MB of keys", 0.7, 4, at_least=False).holds
-    (True, True)
+    >>> Claim("times faster", 1500.0, 1000, at_least=True).holds
+    True
+    >>> Claim("MB of keys", 5.0, 4, at_least=False).holds
+    False
     """
 
     what: str

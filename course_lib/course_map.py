@@ -49,16 +49,19 @@ _ARROWS = ((1, 2), (2, 3), (3, 4), (3, 5), (3, 7), (3, 11), (5, 6), (7, 8), (8, 
 def draw() -> Figure:
     """The map as a figure: a box for each lesson, filled where the lesson is there."""
     figure, axes = plt.subplots(figsize=(9.5, 4.2), layout="constrained")
-    for start, end in _ARROWS:
-        (x0, y0), (x1, y1) = LESSONS[start - 1].place, LESSONS[end - 1].place
-        axes.annotate(
-            "", (x1 - 0.45, y1), (x0 + 0.45, y0), arrowprops={"arrowstyle": "->", "color": "#777777"}
-        )
+    boxes = []
     for number, lesson in enumerate(LESSONS, start=1):
         face, ink = ("#0072B2", "white") if lesson.available else ("white", "#555555")
         box = {"boxstyle": "round,pad=0.5", "facecolor": face, "edgecolor": "#0072B2"}
         text = f"{number:02}\n{_wrapped(_(lesson.title))}"
-        axes.text(*lesson.place, text, ha="center", va="center", fontsize=10, color=ink, bbox=box)
+        boxes.append(
+            axes.text(
+                *lesson.place, text, ha="center", va="center", fontsize=10, color=ink, bbox=box
+            ).get_bbox_patch()
+        )
+    for start, end in _ARROWS:
+        arrow = {"arrowstyle": "->", "color": "#777777", "patchA": boxes[start - 1], "patchB": boxes[end - 1]}
+        axes.annotate("", LESSONS[end - 1].place, LESSONS[start - 1].place, arrowprops=arrow)
     axes.text(
         0,
         3.2,

@@ -7,6 +7,7 @@ Leaves out: rarer characters, for which a font of the system is asked, and Japan
 *inside* a formula (``$\\mathrm{…}$``); beside a formula they are drawn.
 """
 
+import base64
 import io
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def show(figure: Figure, *, alt: str) -> None:
     """Show `figure` in the notebook as a PNG with the alternative text `alt`, and close it.
 
     `alt` says in the reader's language what there is to see; it is also what a reader gets where no
-    pictures are shown. It lies where Jupyter's format has its place, in the output's metadata under
-    ``image/png``, ``alt``. Raises ValueError when it is empty.
+    pictures are shown. JupyterLab and nbconvert's HTML read it from a Markdown image and nowhere else, other
+    viewers from the metadata of the PNG: so the output holds both. Raises ValueError when it is empty.
 
     >>> figure, axes = plt.subplots()
     >>> show(figure, alt="An empty diagram")
@@ -98,7 +99,10 @@ class _Picture:
         self._png, self._alt = png, alt
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        return {"image/png": self._png}, {"image/png": {"alt": self._alt}}
+        words = self._alt.replace("[", "(").replace("]", ")").replace("\n", " ")
+        address = f"data:image/png;base64,{base64.b64encode(self._png).decode()}"
+        bundle = {"text/markdown": f"![{words}]({address})", "image/png": self._png, "text/plain": self._alt}
+        return bundle, {"image/png": {"alt": self._alt}}
 
     def __repr__(self) -> str:
         return self._alt

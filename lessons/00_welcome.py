@@ -63,8 +63,8 @@ show(
 #
 # Run the cells from top to bottom with **Shift + Enter**. Change the numbers and run a cell again: nothing can break that *Kernel → Restart* does not mend. Each lesson can be run alone.
 #
-# The course speaks five languages. Each has a folder of its own beside this one: `en`, `de`, `pt-BR`, `ja` and `zh-CN`. The code is the same in all of them. To open
-# the whole lab in another language, start it in a terminal with the language's code, for example `make lab COURSE_LANG=ja`.
+# The course speaks five languages. Each has a folder of its own beside this one: `en`, `de`, `pt-BR`, `ja` and `zh-CN`. The code is the same in all of them. To have
+# JupyterLab itself in another language, start it in a terminal with the language's code, for example `make lab COURSE_LANG=ja`.
 
 # %% [markdown]
 # ## A first look at the data
@@ -95,7 +95,10 @@ axes.set_xticks(range(10))
 axes.set_xlabel(_("digit"))
 axes.set_ylabel(_("images"))
 axes.spines[["top", "right"]].set_visible(False)
-show(figure, alt=_("A bar for each digit. All are close to 6,000; the digit 1 is the most frequent, 5 the rarest."))
+show(
+    figure,
+    alt=_("A bar for each digit. All are close to 6,000; the digit 1 is the most frequent, 5 the rarest."),
+)
 
 # %% [markdown]
 # The second data set describes 1,599 red wines by eleven measurements, and the quality that tasters gave them.
@@ -112,6 +115,7 @@ wines.describe().loc[["mean", "min", "max"]].round(2).T
 # In an exercise you replace the dots by your own code and run the cell. The check says "not yet" and gives a hint, or notes that you are done. The solution is in the folded cell below: click it to open it.
 #
 # Write a function that takes labels and returns ten counts, one for each digit. We used the NumPy function for it a moment ago.
+
 
 # %% tags=["exercise"]
 def count_digits(labels):

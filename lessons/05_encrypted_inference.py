@@ -58,6 +58,7 @@ from tqdm import tqdm
 # The ciphertext holds the ingredients of the mask, and the masked number at the end. Whoever knows the secret
 # can compute the mask and take it away. The noise remains, in the last digit.
 
+
 # %%
 def toy_encrypt(value, secret, random):
     mask = random.integers(MODULUS, size=len(secret))
@@ -102,6 +103,7 @@ print(toy_decrypt(too_large, secret, SCALE**2), _("instead of"), 942.0)
 # A linear model is a weighted sum. Write it for toy ciphertexts: `ciphertexts` is an array with one ciphertext
 # in each row, `weights` holds an integer for each row. You need no secret.
 
+
 # %% tags=["exercise"]
 def weighted_sum(ciphertexts, weights):
     ### BEGIN SOLUTION
@@ -127,8 +129,9 @@ check("encrypted_inference.weighted_sum", weighted_sum)
 # is the **level**. The columns are the operation, the exact value, the scale, the level, and the error.
 
 # %%
+print(_("degree N, slots, most bits for 128-bit security:"))
 for degree, bits in MAX_COEFF_MODULUS_BITS.items():
-    print(f"N = {degree:6,}   {degree // 2:6,} slots   {bits:4} bits")
+    print(f"{degree:6,}   {degree // 2:6,}   {bits:4}")
 
 try:
     seal_context(Parameters(4096, (60, 60), value_scale=2.0**26, weight_scale=2.0**23))
@@ -156,8 +159,7 @@ for (name, value), exact in zip(steps.items(), (1.5, 3.0, 6.0, 36.0), strict=Tru
 # ## The model
 #
 # Multinomial logistic regression on MNIST has ten rows of 784 weights. For each digit it adds up weight times
-# pixel; the largest of the ten **scores** wins. One multiplication deep: that is all an encrypted linear model
-# needs.
+# pixel; the largest of the ten **scores** wins. Only one multiplication deep: good news for encryption.
 
 # %%
 (x_train, y_train), (x_test, y_test) = mnist.load_data()
@@ -194,9 +196,10 @@ print(f"{first_try:.1f} s, {public_keys_size / 1e6:.0f} MB")
 #
 # ## Packing: the diagonals
 #
-# Take a model with as many classes as features, and line up the *diagonals* of its weights. In the first product,
+# **Packing** means to decide which number lies in which slot. Take a model with as many classes as features, and line up the *diagonals* of its weights. In the first product,
 # each class meets the feature with its own number; after a rotation by one, the next feature; and so on. Each
 # class's slot collects its sum, all classes at once.
+
 
 # %%
 def multiply_by_diagonals(weights, values):
@@ -215,9 +218,9 @@ print(multiply_by_diagonals(weights, values), weights @ values)
 # Our matrix is wide: 10 classes, 784 pixels, 2,048 slots. Three ideas make it fit:
 #
 # 1. **Lanes.** Slot $u$ works for class $u \bmod 16$. Ten lanes are used. Six stay empty and must decrypt to
-#    zero: that is how the client notices a result that went wrong.
-# 2. **Two copies.** The client sends the pixels twice, the second time shifted by eight. Eight shifts on the
-#    server then do the work of sixteen.
+#    zero: that is how the client notices another key or a score out of range (an accident, not malice).
+# 2. **Two copies.** The client puts the pixels into its one ciphertext twice, the second time shifted by eight.
+#    Eight shifts on the server then do the work of sixteen.
 # 3. **Folding.** At the end each lane holds 128 partial sums. Add a copy rotated by 16, then one rotated by 32,
 #    and so on: after seven rotations, every slot holds the whole sum of its lane.
 #
@@ -234,7 +237,8 @@ print(layout.lanes, layout.shifts, layout.fold_steps, layout.rotations)
 
 # %% [markdown]
 # Fourteen rotations for the whole matrix: seven between the shifts, seven to fold. One more idea is about *noise*:
-# all rotations come **after** the multiplication. There the scale is $2^{49}$, and the noise that a rotation adds
+# all rotations come **after** the multiplication. (To rotate the products instead of the values gives the same sums, if
+# the diagonals are laid out for it: that is why the weights move in the picture, and the pixels don't.) There the scale is $2^{49}$, and the noise that a rotation adds
 # is far behind the last digit that we care for. So one prime is enough for the product, nothing is ever rescaled,
 # and each rotation is several times cheaper than with three primes.
 #
@@ -242,6 +246,7 @@ print(layout.lanes, layout.shifts, layout.fold_steps, layout.rotations)
 #
 # Write the folding: return an array in which *every* slot holds the sum of all slots. Use only addition and
 # `rotate(slots, step)`, which moves all slots to the left by `step`. For 16 slots, four rotations are enough.
+
 
 # %% tags=["exercise"]
 def fold(slots, rotate):
@@ -277,6 +282,7 @@ key_id, public_keys = client.get_public_keys()
 service.upload_keys(key_id, public_keys)
 print(f"{len(public_keys) / 1e6:.1f} MB")
 
+
 # %%
 def classify(image):
     question = json.dumps({"data": client.encrypt(image), "key_id": key_id})
@@ -294,8 +300,8 @@ show(
 # %% [markdown]
 # ## A hundred digits
 #
-# Is the encrypted model as good as the plain one? We ask about a hundred images and compare the scores. All hundred
-# decisions are equal, and no score is off by as much as a thousandth. The figure shows where the bits of a
+# Are the answers as good as without encryption? We ask about a hundred images and compare the scores. All hundred
+# decisions are equal, and no score is off by 0.001 or more. The figure shows where the bits of a
 # stored number go, measured on a fresh ciphertext and on these hundred answers.
 
 # %% tags=["nbval-ignore-output", "reason:progress"]
@@ -317,7 +323,7 @@ show(
 #
 # Don't believe us: look at the wire. On the left is the digit, in the middle as many bytes of what the service
 # received, drawn the same way. On the right is how often each byte occurs in the whole ciphertext: all equally
-# often, but for those below 16. Those are no leak: the numbers have 60 bits and are stored in eight bytes, so the
+# often, but for those below 16, which occur more often. That is no leak: the numbers have 60 bits and are stored in eight bytes, so the
 # last byte of each is below 16, whatever was encrypted.
 #
 # Then look into the key store. It holds one entry, the public keys, under their digest. Is the secret key in it?
@@ -343,12 +349,14 @@ except ValueError:
 # %% [markdown]
 # ## What it costs
 #
-# Measured here and now, on your machine. "ask" is the way to the service and back. Compare it with the first try:
+# Measured here and now, on your machine. "ask" is the way to the service and back, with the service's work in
+# between. Compare it with the first try, the call of TenSEAL's that we began with:
 # packing and small parameters make the work several hundred times shorter, and the keys about fifty times
 # smaller. Encryption still has its price. Without it, the same scores take microseconds, and the image is fifty times
 # smaller than the question.
 #
 # When you are done, delete the service. Its process, its port and its key store are gone after that.
+
 
 # %% tags=["nbval-ignore-output", "reason:timing"]
 def milliseconds(action, repeats=20):
@@ -392,6 +400,7 @@ print(service.process.running)
 # has. Return the coefficients, of shape (classes, features), and the intercept. Ask at most `features + 1`
 # questions.
 
+
 # %% tags=["exercise"]
 def copy_model(score, features):
     ### BEGIN SOLUTION
@@ -406,7 +415,8 @@ check("encrypted_inference.copy_model", copy_model)
 # %% [markdown]
 # ## What we saw
 #
-# - A ciphertext hides a number behind a random mask; sums and products of ciphertexts decrypt to sums and products.
+# - A ciphertext hides a number behind a random mask. It can be added to others and multiplied by weights, and decrypts
+#   to the result.
 # - Scale, noise and modulus share a budget of bits, and the security standard sets its size.
 # - Rotations are what costs. A layout that needs 14 of them answers in milliseconds.
 # - The service holds the model and public keys; it can't read the images, the scores, or its own answers.

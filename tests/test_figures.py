@@ -136,7 +136,8 @@ def test_a_figure_is_shown_with_its_alternative_text_and_closed(shown):
     [(data, metadata)] = shown
     assert metadata["image/png"] == {"alt": "Six walks <&> their “ends”"}
     assert data["text/plain"] == "Six walks <&> their “ends”"
-    assert set(data) == {"image/png", "text/plain"}
+    assert set(data) == {"image/png", "text/markdown", "text/plain"}
+    assert data["text/markdown"].startswith("![Six walks <&> their “ends”](data:image/png;base64,")
     assert not plt.fignum_exists(figure.number)
 
 

@@ -145,7 +145,7 @@ def test_what_leaves_the_client_holds_no_secret_and_no_value(client):
 
 
 def test_bytes_do_not_tell_zeros_from_ones(client):
-    """Two samples of ciphertext bytes, chi-square over the 256 values, at a false-alarm rate of about 1e-6."""
+    """Two samples of ciphertext bytes, chi-square over the 256 values; false alarm once in a million."""
 
     def byte_counts(values):
         payloads = [wire.from_text(client.encrypt(values)[0])[200:] for _repeat in range(10)]
@@ -321,7 +321,8 @@ def test_sizes_that_the_issue_asks_for(client):
 def test_no_file_is_left_behind(tmp_path):
     """SEAL's bindings write paths: nothing of that may remain in the temporary folder or among open files."""
     script = (
-        "import os, tempfile; from course_lib.he import EILinearRegressionClient as C; c = C(); c.encrypt([1.0])\n"
+        "import os, tempfile; from course_lib.he import EILinearRegressionClient as C\n"
+        "c = C(); c.encrypt([1.0])\n"
         "before = len(os.listdir('/proc/self/fd')) if os.path.exists('/proc/self/fd') else 0\n"
         "for i in range(20): C(c.secret_key()).encrypt([1.0])\n"
         "after = len(os.listdir('/proc/self/fd')) if os.path.exists('/proc/self/fd') else 0\n"

@@ -10,11 +10,11 @@ from course_lib.i18n import N_, _
     "encrypted_inference.weighted_sum",
     title=N_("Compute a weighted sum of ciphertexts"),
     hint=N_(
-        "A ciphertext is an array: multiply each one by its weight, add them, and take the rest by MODULUS."
+        "A ciphertext is an array: multiply each one by its weight, add them, and take the rest by `MODULUS`."
     ),
 )
 def weighted_sum(answer):
-    """The answer takes toy ciphertexts (count, n + 1) and integer weights (count,); it returns a ciphertext."""
+    """The answer takes toy ciphertexts (count, n + 1) and integer weights (count,); it returns one."""
     from course_lib.he.by_hand import MODULUS, SCALE, toy_decrypt, toy_encrypt
 
     random, secret = np.random.default_rng(1), np.array([1, 0, -1, 1])
@@ -40,7 +40,7 @@ def weighted_sum(answer):
     hint=N_("After adding a copy rotated by one, each slot holds a sum of two; then rotate by two."),
 )
 def fold(answer):
-    """The answer takes slots (a power of two of them) and `rotate(slots, step)`; it returns their sum in each slot."""
+    """The answer takes slots and `rotate(slots, step)`; it returns their sum in each slot."""
     steps = []
 
     def rotate(slots, step):

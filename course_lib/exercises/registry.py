@@ -69,7 +69,9 @@ def examine(task: Exercise, answer: object) -> Outcome:
     except _BlankError:
         hint = _("Put your own code in the place of the dots, then run the cell again.")
         if task.hint:
-            hint = f"{hint} {_(task.hint)}"
+            hint = _("{first_sentence} {next_sentence}").format(
+                first_sentence=hint, next_sentence=_(task.hint)
+            )
     except _AnswerError as error:
         hint = _of_raised(error.__cause__)
     except Exception as error:  # an answer of an unforeseen kind is a wrong answer, and is told as such

@@ -75,8 +75,8 @@ class EILinearRegressionClient:
     def encrypt(self, values) -> list[str]:
         """The values, one-dimensional floats, as ciphertexts in base64.
 
-        Encryption is symmetric: SEAL sends a seed instead of half of each ciphertext, and adds less noise than
-        with a public key. Raises ValueError for another shape, NaN, infinity, or values out of range.
+        Encryption is symmetric: SEAL sends a seed instead of half of each ciphertext, and adds less noise
+        than with a public key. Raises ValueError for another shape, NaN, infinity, or values out of range.
 
         >>> EILinearRegressionClient().encrypt([[1.0], [2.0]])
         Traceback (most recent call last):
@@ -126,8 +126,8 @@ class EILinearRegressionClient:
         if np.abs(slots[classes:lanes]).max() > _EMPTY_LANE_TOLERANCE:
             raise ValueError(
                 _(
-                    "The scores can't be trusted: an empty slot decrypted to {value:.3g} instead of 0. Either the"
-                    " answer was computed under another key, or a score is beyond ±{limit:.0f}."
+                    "The scores can't be trusted: an empty slot decrypted to {value:.3g} instead of 0. Either"
+                    " the answer was computed under another key, or a score is beyond ±{limit:.0f}."
                 ).format(
                     value=slots[classes:lanes][np.abs(slots[classes:lanes]).argmax()], limit=LINEAR.max_score
                 )

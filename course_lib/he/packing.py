@@ -81,7 +81,7 @@ class WeightLayout:
 
     A lane is the set of slots u with the same u mod `lanes`; lane i collects the score of class i. At
     least one lane stays empty, so that the client can see that it decrypts to zero. The shifts that make
-    each class meet each feature are those of a grid: `group_step` * group + 0, 1, ..., `shifts_per_group` - 1.
+    each class meet each feature come in groups, `group_step` apart, of neighbours within a group.
 
     >>> layout = WeightLayout(ValueLayout(features=784, slots=2048), classes=10)
     >>> layout.lanes, layout.shifts, layout.fold_steps, layout.rotations

@@ -47,7 +47,7 @@ class Parameters:
 
     @property
     def max_score(self) -> float:
-        """The largest absolute score that is sure to fit the first prime; far beyond it, numbers wrap around."""
+        """The largest absolute score that is sure to fit; far beyond it, numbers wrap around."""
         return 2.0 ** (self.coeff_modulus_bits[0] - 1) / self.score_scale
 
     @property
@@ -91,7 +91,8 @@ def seal_context(parameters: Parameters) -> seal.SEALContext:
     if sum(bits) > MAX_COEFF_MODULUS_BITS[degree]:
         raise ValueError(
             _(
-                "128-bit security at degree {degree} allows {allowed} bits of primes in all, but {bits} are {total}."
+                "128-bit security at degree {degree} allows {allowed} bits of primes in all,"
+                " but {bits} are {total}."
             ).format(degree=degree, allowed=MAX_COEFF_MODULUS_BITS[degree], bits=bits, total=sum(bits))
         )
     settings = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)

@@ -102,6 +102,7 @@ def draw_scores(image: np.ndarray, decrypted: np.ndarray, plain: np.ndarray) -> 
 def draw_costs(milliseconds: dict[str, float], kilobytes: dict[str, float]) -> Figure:
     """Two bar charts on logarithmic axes: what each step takes, and what each message weighs."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)
     for panel, costs, unit, colour in (
         (panels[0], milliseconds, _("milliseconds"), BLUE),
         (panels[1], kilobytes, _("kilobytes"), GREEN),

@@ -36,7 +36,8 @@ def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
     if missing:
         raise ValueError(
             _(
-                "The public keys should rotate by all {count} powers of two, but {missing} of them are missing."
+                "The public keys should rotate by all {count} powers of two,"
+                " but {missing} of them are missing."
             ).format(count=len(elements), missing=len(missing))
         )
     return galois_keys
@@ -72,7 +73,8 @@ class EIServer:
         if all(weights.is_zero() for group in diagonals for diagonal in group for weights in diagonal):
             raise ValueError(
                 _(
-                    "Coefficients that differ from 0 were expected, but the largest that came is {largest:.1e}."
+                    "Coefficients that differ from 0 were expected,"
+                    " but the largest that came is {largest:.1e}."
                 ).format(largest=np.abs(coeffs).max())
             )
         return layout, diagonals, self._encode(layout.in_lanes(intercept), LINEAR.score_scale)
@@ -80,7 +82,7 @@ class EIServer:
     def predict(self, ciphertexts: list[str], public_keys: bytes) -> list[str]:
         """The encrypted scores of what a client encrypted, as texts for its `decrypt`.
 
-        Raises ValueError where ciphertexts or keys are damaged, of other parameters, or of another number of values.
+        Raises ValueError where ciphertexts or keys are damaged, or are not those of this model.
         """
         return self.score(ciphertexts, load_galois_keys(public_keys))
 
@@ -114,7 +116,7 @@ class EIServer:
         return total
 
     def _inner(self, values: list, diagonal: list) -> seal.Ciphertext | None:
-        """The slotwise product of values and weights, summed over the ciphertexts; None if no weight is left."""
+        """The slotwise product of values and weights, summed over the ciphertexts; None if all weights are 0."""
         total = None
         for value, weights in zip(values, diagonal, strict=True):
             if not weights.is_zero():  # SEAL refuses to multiply by zero: the result would not be encrypted
@@ -192,7 +194,8 @@ def _checked_model(coeffs, intercept) -> tuple[np.ndarray, np.ndarray]:
     if intercept.shape != coeffs.shape[:1]:
         raise ValueError(
             _(
-                "An intercept for each of the {classes} classes was expected, but an array of shape {shape} came."
+                "An intercept for each of the {classes} classes was expected,"
+                " but an array of shape {shape} came."
             ).format(classes=coeffs.shape[0], shape=intercept.shape)
         )
     if not (np.isfinite(coeffs).all() and np.isfinite(intercept).all()):

@@ -11,10 +11,10 @@ import hashlib
 import struct
 
 from course_lib.he.parameters import Parameters
-from course_lib.i18n import _
+from course_lib.i18n import N_, _
 
 MAGIC = b"CKF1"
-KINDS = ("values", "scores", "galois keys", "secret key")
+KINDS = (N_("values"), N_("scores"), N_("galois keys"), N_("secret key"))
 _HEADER = struct.Struct("<4sB8sII")  # magic, kind, fingerprint of the parameters, count, payload's length
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _OVERHEAD_BYTES = 4096  # our header, SEAL's headers, and what compression can add to random bytes
@@ -55,14 +55,14 @@ def unpack(kind: str, frame: bytes, *, parameters: Parameters) -> tuple[int, byt
     if len(frame) > max_frame_bytes(kind, parameters):
         raise ValueError(
             _("At most {limit} bytes of {kind} were expected, but {size} came.").format(
-                limit=max_frame_bytes(kind, parameters), kind=kind, size=len(frame)
+                limit=max_frame_bytes(kind, parameters), kind=_(kind), size=len(frame)
             )
         )
     start = _HEADER.size + _DIGEST_BYTES
     if len(frame) < start or not frame.startswith(MAGIC):
         raise ValueError(
             _("A frame with {kind} was expected, but {size} bytes of something else came.").format(
-                kind=kind, size=len(frame)
+                kind=_(kind), size=len(frame)
             )
         )
     header, digest, payload = frame[: _HEADER.size], frame[_HEADER.size : start], frame[start:]
@@ -70,21 +70,25 @@ def unpack(kind: str, frame: bytes, *, parameters: Parameters) -> tuple[int, byt
     if length != len(payload):
         raise ValueError(
             _("A frame with {kind} should have {expected} bytes after its header, but has {size}.").format(
-                kind=kind, expected=length, size=len(payload)
+                kind=_(kind), expected=length, size=len(payload)
             )
         )
     if hashlib.sha256(header + payload).digest() != digest:
-        raise ValueError(_("A frame with {kind} was damaged: its SHA-256 does not match.").format(kind=kind))
+        raise ValueError(
+            _("A frame with {kind} was damaged: its SHA-256 does not match.").format(kind=_(kind))
+        )
     if kind_index != KINDS.index(kind):
         came = KINDS[kind_index] if kind_index < len(KINDS) else str(kind_index)
         raise ValueError(
-            _("A frame with {kind} was expected, but one with {came} came.").format(kind=kind, came=came)
+            _("A frame with {kind} was expected, but one with {came} came.").format(
+                kind=_(kind), came=_(came)
+            )
         )
     if fingerprint != parameters.fingerprint:
         raise ValueError(
             _(
                 "The {kind} were made with other parameters (fingerprint {came} instead of {expected})."
-            ).format(kind=kind, came=fingerprint.hex(), expected=parameters.fingerprint.hex())
+            ).format(kind=_(kind), came=fingerprint.hex(), expected=parameters.fingerprint.hex())
         )
     return count, payload
 

@@ -56,12 +56,12 @@ def draw() -> Figure:
         text = f"{number:02}\n{_wrapped(_(lesson.title))}"
         boxes.append(
             axes.text(
-                *lesson.place, text, ha="center", va="center", fontsize=10, color=ink, bbox=box
+                *lesson.place, text, ha="center", va="center", fontsize=10, color=ink, bbox=box, zorder=2
             ).get_bbox_patch()
         )
     for start, end in _ARROWS:
         arrow = {"arrowstyle": "->", "color": "#777777", "patchA": boxes[start - 1], "patchB": boxes[end - 1]}
-        axes.annotate("", LESSONS[end - 1].place, LESSONS[start - 1].place, arrowprops=arrow)
+        axes.annotate("", LESSONS[end - 1].place, LESSONS[start - 1].place, arrowprops=arrow, zorder=1)
     axes.text(
         0,
         3.2,

@@ -18,7 +18,7 @@ import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
 from course_lib import data
-from course_lib.i18n import LANGUAGES, _
+from course_lib.i18n import LANGUAGES, _, number
 from course_lib.processes import HOST
 
 REPOSITORY = Path(__file__).parents[1]
@@ -153,12 +153,12 @@ def _torch() -> Iterator[Finding]:
 
 def _memory() -> Iterator[Finding]:
     free = _free_memory() / 1e9
-    what = _("{free:.1f} GB of memory are free.").format(free=free)
+    what = _("{free} GB of memory are free.").format(free=number(free, 1))
     if free >= _MEMORY_NEEDED:
         yield Finding("✓", what)
     else:
-        advice = _("{needed:g} GB are needed at times: close other programs and notebooks.")
-        yield Finding("!", what, advice.format(needed=_MEMORY_NEEDED))
+        advice = _("{needed} GB are needed at times: close other programs and notebooks.")
+        yield Finding("!", what, advice.format(needed=number(_MEMORY_NEEDED, 1)))
 
 
 def _free_memory() -> float:
@@ -175,12 +175,12 @@ def _free_memory() -> float:
 
 def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(REPOSITORY).free / 1e9
-    what = _("{free:.1f} GB of the disk are free.").format(free=free)
+    what = _("{free} GB of the disk are free.").format(free=number(free, 1))
     if free >= _DISK_NEEDED:
         yield Finding("✓", what)
     else:
-        advice = _("{needed:g} GB are needed to save notebooks and models: delete what you no longer need.")
-        yield Finding("✗", what, advice.format(needed=_DISK_NEEDED))
+        advice = _("{needed} GB are needed to save notebooks and models: delete what you no longer need.")
+        yield Finding("✗", what, advice.format(needed=number(_DISK_NEEDED, 1)))
 
 
 def _ports() -> Iterator[Finding]:

@@ -26,6 +26,8 @@ from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
+from babel.numbers import format_decimal
+
 #: Language code -> the language's own name, in the order in which the course lists them.
 LANGUAGES: dict[str, str] = {
     "en": "English",
@@ -133,6 +135,17 @@ def best_language(accept_language: str | None) -> str:
         if code and weight > 0:
             wishes.append((-weight, position, code))
     return min(wishes)[2] if wishes else "en"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Return `value` rounded to `digits` decimals, with the marks of the reader's language.
+
+    >>> with use_language("de"):
+    ...     number(1234.56, 1)
+    '1.234,6'
+    """
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(value, format=pattern, locale=language().replace("-", "_"))
 
 
 @lru_cache(maxsize=16)

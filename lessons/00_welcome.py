@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Welcome: from a trained model to a service people can trust
 #
-# Your model works. Now people want to see what it does, use it, and trust it, sometimes with data that nobody may see. This course shows how, on real data, with
+# Your model works. Now people want to see what it does, use it, and trust it. Sometimes they want it to work with
+# data that nobody may see. This course shows how, on real data, with
 # real services that run on your own machine.
 #
 # After this notebook you will
@@ -21,7 +22,7 @@ from course_lib.data import mnist, wine_quality
 from course_lib.doctor import doctor
 from course_lib.exercises import check, progress
 from course_lib.figures import show
-from course_lib.i18n import _
+from course_lib.i18n import _, number
 
 # %% [markdown]
 # ## Is your machine ready?
@@ -90,7 +91,7 @@ show(figure, alt=_("Twenty handwritten digits, each with its label above it."))
 counts = np.bincount(y_train, minlength=10)
 figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
 bars = axes.bar(range(10), counts, color="#0072B2")
-axes.bar_label(bars, fmt="{:,.0f}")
+axes.bar_label(bars, labels=[number(count) for count in counts])
 axes.set_xticks(range(10))
 axes.set_xlabel(_("digit"))
 axes.set_ylabel(_("images"))

@@ -41,7 +41,7 @@ def test_progress_prints_the_exercises():
     answer = course("progress")
     assert answer.exit_code == 0
     assert answer.stdout.startswith("Exercises done: 0 of ")
-    assert "· welcome: Count how often each digit occurs" in answer.stdout
+    assert "· Welcome: Count how often each digit occurs" in answer.stdout
 
 
 def test_version():
@@ -78,4 +78,4 @@ def test_a_terminal_without_the_letters_gets_the_rest():
         encoding="cp1252",
     )
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert "? welcome: Count how often each digit occurs" in answer.stdout
+    assert "? Welcome: Count how often each digit occurs" in answer.stdout

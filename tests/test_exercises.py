@@ -104,16 +104,16 @@ def test_progress_shows_what_was_solved_and_when(home):
     exercises.check("welcome.count_digits", ...)  # once solved stays solved
     shown = exercises.progress()
     today = date.today().isoformat()
-    assert f"✓ welcome: Count how often each digit occurs {today}" in repr(shown).splitlines()
-    assert any(line.startswith("· encrypted_inference: ") for line in repr(shown).splitlines())
-    assert f"| ✓ | welcome | Count how often each digit occurs | {today} |" in shown._repr_markdown_()
+    assert f"✓ Welcome: Count how often each digit occurs {today}" in repr(shown).splitlines()
+    assert any(line.startswith("· Predict on encrypted data: ") for line in repr(shown).splitlines())
+    assert f"| ✓ | Welcome | Count how often each digit occurs | {today} |" in shown._repr_markdown_()
     assert os.listdir(home) and not [name for name in os.listdir(home) if name.endswith(".new")]
 
 
 def test_outcome_and_progress_speak_the_language_they_are_shown_in(monkeypatch):
     monkeypatch.setattr("course_lib.exercises.outcome._", lambda message: f"«{message}»")
     assert "«Count how often each digit occurs»" in repr(exercises.check("welcome.count_digits", right))
-    assert "| welcome | «Count how often each digit occurs» |" in exercises.progress()._repr_markdown_()
+    assert "| «Welcome» | «Count how often each digit occurs» |" in exercises.progress()._repr_markdown_()
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,15 @@ import importlib
 from course_lib.exercises.outcome import Outcome, Progress
 from course_lib.exercises.record import Record
 from course_lib.exercises.registry import Exercise, examine, exercise, exercises_in
-from course_lib.i18n import _
+from course_lib.i18n import N_, _
 
 __all__ = ["TOPICS", "Outcome", "Progress", "check", "exercise", "progress"]
 
-#: The modules of this package that hold exercises, in the order of the lessons.
-TOPICS: tuple[str, ...] = ("welcome", "encrypted_inference")
+#: The modules of this package that hold exercises, in the order of the lessons, and the lessons' titles.
+TOPICS: dict[str, str] = {
+    "welcome": N_("Welcome"),
+    "encrypted_inference": N_("Predict on encrypted data"),
+}
 
 
 def check(name: str, answer: object) -> Outcome:
@@ -67,7 +70,7 @@ def check(name: str, answer: object) -> Outcome:
 
 def progress() -> Progress:
     """Return which exercises of the course are done, as a table that a notebook shows."""
-    return Progress(tuple(_all_exercises().values()), Record().done())
+    return Progress(tuple(_all_exercises().values()), Record().done(), TOPICS)
 
 
 def _all_exercises() -> dict[str, Exercise]:

@@ -25,7 +25,7 @@ def weighted_sum(answer):
             shape=total.shape
         )
     if not np.array_equal(total, total % MODULUS):
-        return _("Each entry should be a remainder by MODULUS, from 0 to MODULUS - 1.")
+        return _("Each entry should be a remainder by `MODULUS`, from 0 to `MODULUS - 1`.")
     decrypted = toy_decrypt(total, secret, SCALE)
     if abs(decrypted - 0.0) > 0.02:
         return _(

@@ -51,10 +51,14 @@ class Outcome:
 
 @dataclass(frozen=True, repr=False)
 class Progress:
-    """Which of `exercises` are done: `done` holds, by name, the day on which each was solved first."""
+    """Which of `exercises` are done.
+
+    `done` holds, by name, the day on which each was solved first; `lessons` the title of each topic's lesson.
+    """
 
     exercises: tuple[Titled, ...]
     done: Mapping[str, str]
+    lessons: Mapping[str, str]
 
     def __repr__(self) -> str:
         lines = [f"{mark} {lesson}: {title} {day}".rstrip() for mark, lesson, title, day in self._rows()]
@@ -71,6 +75,11 @@ class Progress:
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         return [
-            ("✓" if task.name in self.done else "·", task.topic, _(task.title), self.done.get(task.name, ""))
+            (
+                "✓" if task.name in self.done else "·",
+                _(self.lessons[task.topic]),
+                _(task.title),
+                self.done.get(task.name, ""),
+            )
             for task in self.exercises
         ]

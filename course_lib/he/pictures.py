@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from course_lib.he.packing import WeightLayout
 from course_lib.he.parameters import Parameters
-from course_lib.i18n import _
+from course_lib.i18n import _, number
 
 # Okabe and Ito's palette: told apart by people with any common form of colour blindness.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#BBBBBB"
@@ -55,10 +55,11 @@ def draw_lanes(layout: WeightLayout, *, slots: int = 32) -> Figure:
     classes = np.array([(slot - shift) % layout.lanes for shift in shifts])
     figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
     shown = np.where(classes < layout.classes, classes, np.nan)
-    image = axes.imshow(shown, cmap="tab10", vmin=-0.5, vmax=9.5, aspect="auto")
+    image = axes.imshow(shown, cmap=plt.get_cmap("cividis", 10), vmin=-0.5, vmax=9.5, aspect="auto")
     for (row, column), value in np.ndenumerate(classes):
         if value < layout.classes:
-            axes.text(column, row, str(value), ha="center", va="center", fontsize=7, color="white")
+            ink = "white" if value < layout.classes / 2 else "black"
+            axes.text(column, row, str(value), ha="center", va="center", fontsize=7, color=ink)
     axes.set_xlabel(_("slot (its pixel stands still)"))
     axes.set_ylabel(_("shift"))
     axes.set_yticks(range(len(shifts)), shifts)
@@ -108,10 +109,15 @@ def draw_costs(milliseconds: dict[str, float], kilobytes: dict[str, float]) -> F
         (panels[1], kilobytes, _("kilobytes"), GREEN),
     ):
         bars = panel.barh(list(costs), list(costs.values()), color=colour)
-        panel.bar_label(bars, fmt=lambda cost: f"{cost:,.0f}" if cost >= 10 else f"{cost:.2g}", padding=3)
+        panel.bar_label(bars, labels=[_rounded(cost) for cost in costs.values()], padding=3)
         panel.set_xscale("log")
         panel.set_xlim(right=max(costs.values()) * 20)
         panel.set_xlabel(unit)
         panel.invert_yaxis()
         panel.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _rounded(cost: float) -> str:
+    """A cost with as many digits as matter: whole from 10 upwards, else two."""
+    return number(cost) if cost >= 10 else number(cost, max(0, 1 - int(np.floor(np.log10(cost)))))

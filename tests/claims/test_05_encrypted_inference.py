@@ -42,7 +42,7 @@ def matmul_context():
 
 
 def test_toy_noise_is_in_the_last_digit_and_adds_up():
-    random, secret = np.random.default_rng(5), np.array([1, 0, -1, 1])
+    random, secret = np.random.default_rng(2), np.array([1, 0, -1, 1])
     pi, two = toy_encrypt(3.14, secret, random), toy_encrypt(2.0, secret, random)
     assert abs(toy_decrypt(pi, secret, SCALE) - 3.14) <= 0.002 + 1e-9
     assert abs(toy_decrypt((pi + two) % MODULUS, secret, SCALE) - 5.14) <= 0.004 + 1e-9
@@ -51,7 +51,7 @@ def test_toy_noise_is_in_the_last_digit_and_adds_up():
 
 
 def test_toy_product_grows_the_scale_until_it_wraps_around():
-    random, secret = np.random.default_rng(5), np.array([1, 0, -1, 1])
+    random, secret = np.random.default_rng(2), np.array([1, 0, -1, 1])
     product = toy_encrypt(3.14, secret, random) * 1500 % MODULUS
     assert abs(toy_decrypt(product, secret, SCALE**2) - 4.71) < 0.01
     assert 3.14 * 1.5 * 200 == pytest.approx(942.0)
@@ -94,13 +94,15 @@ def test_a_hundred_digits_agree_and_noise_leaves_more_than_ten_bits(images, mode
     assert 26 - noise_bits(fresh_error(LINEAR), LINEAR.value_scale) > 10
 
 
-def test_keys_are_about_fifty_times_smaller(client, matmul_context):
+def test_keys_shrink_from_35_to_0_7_megabytes(client, matmul_context):
     theirs = len(matmul_context.serialize(save_secret_key=False, save_galois_keys=True))
-    assert 40 < theirs / len(client.get_public_keys()[1]) < 60
+    assert round(theirs / 1e6) == 35
+    assert round(len(client.get_public_keys()[1]) / 1e6, 1) == 0.7
 
 
-def test_the_question_is_about_fifty_times_the_image(images, client):
-    assert 45 < len(client.encrypt(images[2][0])[0]) / 784 < 65
+def test_we_send_44_kilobytes_for_an_image_of_0_8(images, client):
+    assert round(len(client.encrypt(images[2][0])[0]) / 1000) == 44
+    assert round(images[2][0].size / 1000, 1) == 0.8
 
 
 def test_bytes_are_flat_from_16_upwards(images, client):

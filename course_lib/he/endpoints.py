@@ -6,10 +6,12 @@ counted here and read nowhere but in a worker. Leaves out logins and TLS, which 
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -37,7 +39,7 @@ class Refusal(BaseModel):
 
 def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
     """The web application in front of `pool`, whose model has that many classes and features."""
-    app = FastAPI(
+    app = FastAPIOffline(  # its page at /docs needs nothing from another server
         title="Encrypted inference",
         description="Scores of a linear model on values that this service never sees, by CKKS on SEAL.",
         version="1.0",
@@ -47,6 +49,7 @@ def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
         lifespan=lambda _app: _running(pool),
     )
     app.add_middleware(InTheCallersLanguage)
+    app.add_middleware(UnderAPrefix)
     app.add_exception_handler(StarletteHTTPException, _answer_refusal)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_mistake)
@@ -122,6 +125,20 @@ class InTheCallersLanguage:
         headers = dict(scope.get("headers", ()))
         with use_language(best_language(headers.get(b"accept-language", b"").decode("latin-1"))):
             await self._app(scope, receive, send)
+
+
+class UnderAPrefix:
+    """ASGI middleware: behind JupyterHub the service lies below a path, which the proxy names in a header."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        headers = dict(scope.get("headers", ()))
+        prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
+        if re.fullmatch(r"(/[\w.~%@-]+)+", prefix, re.ASCII):  # it will stand in the page
+            scope = scope | {"root_path": prefix, "path": prefix + scope["path"]}
+        await self._app(scope, receive, send)
 
 
 async def _ask(pool: WorkerPool, operation: str, payload: bytes = b"", key_id: str = "") -> tuple[int, bytes]:

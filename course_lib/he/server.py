@@ -116,7 +116,7 @@ class EIServer:
         return total
 
     def _inner(self, values: list, diagonal: list) -> seal.Ciphertext | None:
-        """The slotwise product of values and weights, summed over the ciphertexts; None if all weights are 0."""
+        """The slotwise product of values and weights over all ciphertexts; None if all weights are 0."""
         total = None
         for value, weights in zip(values, diagonal, strict=True):
             if not weights.is_zero():  # SEAL refuses to multiply by zero: the result would not be encrypted

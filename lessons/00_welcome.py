@@ -17,6 +17,7 @@
 # %% tags=["imports"]
 import matplotlib.pyplot as plt
 import numpy as np
+
 from course_lib import course_map
 from course_lib.data import mnist, wine_quality
 from course_lib.doctor import doctor

@@ -33,6 +33,9 @@ import time
 
 import numpy as np
 import tenseal as ts
+from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
+
 from course_lib.data import mnist
 from course_lib.exercises import check
 from course_lib.figures import show
@@ -45,8 +48,6 @@ from course_lib.he.packing import ValueLayout, WeightLayout
 from course_lib.he.parameters import LINEAR, MAX_COEFF_MODULUS_BITS, Parameters, seal_context
 from course_lib.he.wire import from_text
 from course_lib.i18n import _, number
-from sklearn.linear_model import LogisticRegression
-from tqdm import tqdm
 
 # %% [markdown]
 # ## Encryption on paper
@@ -392,7 +393,7 @@ print(service.process.running)
 #   class, or rounded scores, never raw ones.
 # - **Time and size are visible.** The service sees when you ask, how often, and how many values you sent.
 # - **Nobody checks the service.** A malicious service can answer another question than yours, and the client
-#   can't tell.
+#   can't tell. It can also send bytes that crash the client's process: SEAL was not made to read hostile input.
 # - **The secret key opens everything.** Whoever has it reads all that was ever encrypted with it.
 #
 # ### Exercise 3

@@ -138,5 +138,5 @@ def _excuse(death: WorkerDied) -> Answer:
     if death.timed_out:
         sentence = _("The request took longer than {seconds} seconds and was stopped.")
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, sentence.format(seconds=SECONDS_PER_REQUEST))
-    sentence = _("What came can't be evaluated: it ended the process twice that tried.")
+    sentence = _("What came can't be evaluated: twice it ended the process that tried.")
     return refusal(HTTPStatus.UNPROCESSABLE_ENTITY, sentence)

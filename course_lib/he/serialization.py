@@ -53,7 +53,7 @@ def from_bytes(seal_class, context: seal.SEALContext, data: bytes):
     try:
         with _private_file(data) as path:
             loaded.load(context, path)
-    except (RuntimeError, ValueError, MemoryError) as error:
+    except (RuntimeError, ValueError, IndexError, MemoryError) as error:
         raise ValueError(
             _("SEAL can't read a {kind} from the {size} bytes that came.").format(
                 kind=seal_class.__name__, size=len(data)

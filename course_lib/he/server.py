@@ -91,8 +91,13 @@ class EIServer:
         values = self._loaded(ciphertexts)
         reply = []
         for layout, diagonals, intercept in self._portions:
-            scores = self._product(layout, diagonals, values, galois_keys)
-            self._evaluator.add_plain_inplace(scores, intercept)
+            try:
+                scores = self._product(layout, diagonals, values, galois_keys)
+                self._evaluator.add_plain_inplace(scores, intercept)
+            except (RuntimeError, IndexError) as error:  # SEAL's words for a ciphertext that hides nothing
+                raise ValueError(
+                    _("SEAL refuses to compute with what came: {error}.").format(error=error)
+                ) from error
             frame = wire.pack("scores", to_bytes(scores), parameters=LINEAR, count=layout.classes)
             reply.append(wire.to_text(frame))
         if self._verbose:

@@ -54,7 +54,7 @@ def test_toy_product_grows_the_scale_until_it_wraps_around():
     random, secret = np.random.default_rng(2), np.array([1, 0, -1, 1])
     product = toy_encrypt(3.14, secret, random) * 1500 % MODULUS
     assert abs(toy_decrypt(product, secret, SCALE**2) - 4.71) < 0.01
-    assert 3.14 * 1.5 * 200 == pytest.approx(942.0)
+    assert pytest.approx(942.0) == 3.14 * 1.5 * 200
     assert abs(toy_decrypt(product * 200 % MODULUS, secret, SCALE**2) - 942) > 100
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from course_lib.i18n import N_, _
 
-_NOTEBOOKS = Path(__file__).parent.parent / "notebooks" / "en"
+_LESSONS = Path(__file__).parent.parent / "lessons"
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Lesson:
 
     @property
     def available(self) -> bool:
-        """Whether its notebook is there yet."""
-        return (_NOTEBOOKS / f"{self.name}.ipynb").exists()
+        """Whether it is written yet."""
+        return (_LESSONS / f"{self.name}.py").exists()
 
 
 LESSONS = (
@@ -60,7 +60,11 @@ def draw() -> Figure:
             ).get_bbox_patch()
         )
     for start, end in _ARROWS:
-        arrow = {"arrowstyle": "->", "color": "#777777", "patchA": boxes[start - 1], "patchB": boxes[end - 1]}
+        (_x, start_row), (_x, end_row) = LESSONS[start - 1].place, LESSONS[end - 1].place
+        # To another row: down or up from the middle of the box, then to the right.
+        way = "arc3" if start_row == end_row else "angle,angleA=90,angleB=180,rad=6"
+        arrow = {"arrowstyle": "->", "color": "#777777", "connectionstyle": way}
+        arrow |= {"patchA": boxes[start - 1], "patchB": boxes[end - 1]}
         axes.annotate("", LESSONS[end - 1].place, LESSONS[start - 1].place, arrowprops=arrow, zorder=1)
     axes.text(
         0,

@@ -60,14 +60,11 @@ def fresh_build_complaints(
         return []
     if len(ours) != len(theirs):
         different = f"it has {len(theirs) - 1} cells instead of {len(ours) - 1}"
-    elif ours[1:] == theirs[1:]:
-        parts = [
-            key for key in ("kernelspec", "language_info", "course") if ours[0][key] != theirs[0].get(key)
-        ]
-        different = f"its metadata differ in {parts}; outputs_from changes when the library or a message does"
+    elif changed := [pair for pair in zip(ours[1:], theirs[1:], strict=True) if pair[0] != pair[1]]:
+        different = f"it has {changed[0][1]} instead of {changed[0][0]}"
     else:
-        where = next(i for i, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1])
-        different = f"it has {theirs[where]} instead of {ours[where]}"
+        parts = [key for key in ours[0] if ours[0][key] != theirs[0].get(key)] or sorted(theirs[0])
+        different = f"its metadata differ in {parts}; outputs_from changes when the library or a message does"
     return [f"{name} is not what `make notebooks` builds today: {different}."]
 
 

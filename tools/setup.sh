@@ -148,7 +148,11 @@ fi
 check_room
 rm -f "$environment/.course-ready"
 
-say "Setting up the course in $environment (once; a few minutes, about 5 GB)."
+if works; then
+    say "Bringing $environment up to date with requirements.txt."
+else
+    say "Setting up the course in $environment (once; a few minutes, about 5 GB)."
+fi
 say "1/4   Python 3.11"
 works || create
 works || fail "$environment holds no working Python 3.11 with pip: remove that folder, then run the same command again."

@@ -1,0 +1,35 @@
+"""Every test's surroundings: one thread a library, and nothing written into the reader's own home."""
+
+import os
+import tempfile
+
+import pytest
+
+HOME_OF_A_LEARNER = pytest.StashKey[tempfile.TemporaryDirectory]()
+
+# Two workers run at once on two cores. Set before any library is imported, and handed on to the
+# kernels and servers that tests start, so that no process starts a thread per core on top of that.
+for variable in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# `make test` tells a make below it to go on in its ways; the ones that tests call are on their own.
+for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(variable, None)
+# Tests read messages in English, whatever the machine speaks; a notebook still speaks its folder's language.
+os.environ["COURSE_LANG"] = "en"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Exercises that tests and notebooks solve are noted in a folder of their own."""
+    config.stash[HOME_OF_A_LEARNER] = tempfile.TemporaryDirectory(prefix="course_home_")
+    os.environ["COURSE_HOME"] = config.stash[HOME_OF_A_LEARNER].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[HOME_OF_A_LEARNER].cleanup()

@@ -2,7 +2,9 @@
 
 The peers are `encrypted-inference` 0.9 (installed into .cache/peers when it is not there) and TenSEAL's own
 `CKKSVector.matmul` with the parameters of its tutorials. All three at 128-bit security by SEAL's table.
-Server time is the time of the whole call that turns texts or ciphertexts into an encrypted answer.
+Server time is the time of the call that turns texts into an encrypted answer, once the client's keys are
+loaded; the first question of a client, whose keys are not, stands beside it. (The older package loads them at
+each call. TenSEAL's call takes and returns objects, not texts, which is in its favour.)
 """
 
 import base64
@@ -13,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import tenseal as ts
+import tenseal.sealapi as seal
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.report import Claim, finish, median_seconds, print_table
 from course_lib.data import mnist
 from course_lib.he import EILinearRegressionClient, EIServer
-from course_lib.he.server import load_galois_keys
+from course_lib.he import server as server_module
+from course_lib.he.parameters import LINEAR, Parameters, galois_elements, seal_context
 
 PEERS = Path(__file__).parent.parent / ".cache" / "peers"
 
@@ -72,6 +76,18 @@ def agreement(client, server, images: np.ndarray, expected: np.ndarray) -> tuple
     return int(same), float(np.abs(scores - expected).max())
 
 
+def rotation_seconds(parameters: Parameters) -> float:
+    """The median time of one rotation by one slot."""
+    context = seal_context(parameters)
+    generator = seal.KeyGenerator(context)
+    galois_keys, plain, ciphertext = seal.GaloisKeys(), seal.Plaintext(), seal.Ciphertext()
+    generator.create_galois_keys(galois_elements(parameters), galois_keys)
+    seal.CKKSEncoder(context).encode([0.5] * parameters.slots, parameters.value_scale, plain)
+    seal.Encryptor(context, generator.secret_key()).encrypt_symmetric(plain, ciphertext)
+    evaluator, rotated = seal.Evaluator(context), seal.Ciphertext()
+    return median_seconds(lambda: evaluator.rotate_vector(ciphertext, 1, galois_keys, rotated), runs=201)
+
+
 def main() -> None:
     """Measure, print, and exit non-zero where a claim does not hold."""
     (x_train, y_train), (x_test, _y_test) = mnist.load_data()
@@ -94,7 +110,15 @@ def main() -> None:
     again = measure(client, server, x_test[0], expected[0], runs=101)
     seconds = max(ours["server s"], again["server s"])
     _key_id, keys = client.get_public_keys()
-    load_keys = median_seconds(lambda: load_galois_keys.__wrapped__(keys), runs=11)
+    question = client.encrypt(x_test[0])
+
+    def first_question():
+        server_module._parsed_galois_keys.cache_clear()
+        server.predict(question, keys)
+
+    first_seconds = median_seconds(first_question, runs=51)
+    three_primes = Parameters(4096, (40, 29, 40), LINEAR.value_scale, LINEAR.weight_scale)
+    rotation_ratio = rotation_seconds(three_primes) / rotation_seconds(LINEAR)
 
     rows = {"course_lib.he": ours, "encrypted-inference 0.9": old, "TenSEAL matmul": tenseal}
     print_table(
@@ -109,7 +133,10 @@ def main() -> None:
             for name, row in rows.items()
         ],
     )
-    print(f"A client's first question costs {load_keys * 1000:.1f} ms more: its keys are loaded.")
+    ratio = old["server s"] / first_seconds
+    print(
+        f"A client's first question, keys included: {first_seconds * 1000:.2f} ms, {ratio:.0f} times shorter."
+    )
     same, error = agreement(client, server, x_test, expected)
     finish(
         [
@@ -117,6 +144,7 @@ def main() -> None:
                 "times shorter than encrypted-inference 0.9 (server)", old["server s"] / seconds, 1000, True
             ),
             Claim("times shorter than TenSEAL's matmul (server)", tenseal["server s"] / seconds, 300, True),
+            Claim("times shorter, a rotation with our two primes than with three", rotation_ratio, 1.6, True),
             Claim("public keys, MB", ours["keys"] / 1e6, 4, False),
             Claim("question, kB", ours["question"] / 1000, 200, False),
             Claim("answer, kB", ours["answer"] / 1000, 100, False),

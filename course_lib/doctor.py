@@ -108,7 +108,7 @@ def _packages() -> Iterator[Finding]:
         return
     names = ", ".join(wrong[:_MOST_NAMED]) + (", …" if len(wrong) > _MOST_NAMED else "")
     what = _("{count} of {all} packages are not those of the lock: {names}")
-    advice = _("In the course's folder, `python -m pip install -r requirements.txt` mends it.")
+    advice = _("In the course's folder, `sh tools/setup.sh` mends it.")
     yield Finding("✗", what.format(count=len(wrong), all=len(locked), names=names), advice)
 
 

@@ -21,7 +21,7 @@
 # | | the client | the service |
 # |---|---|---|
 # | has | the image, the secret key | the model, the client's public keys |
-# | sees | the scores | ciphertexts, how many values are in them, when they arrive and from where |
+# | sees | the scores | ciphertexts, the number of values, the key id, when they arrive and from where |
 # | should not learn | the model (but see the end of this lesson) | the image, the scores |
 #
 # We assume that the service follows the protocol but is curious: it keeps and studies all that it receives. If
@@ -53,8 +53,8 @@ from course_lib.i18n import _, number
 # ## Encryption on paper
 #
 # We start with a toy in decimal. A secret is a list of four small numbers. To encrypt 3.14 we store it as 3140
-# (the **scale** is 1000), add a small random **noise**, and hide the result behind a random mask. All numbers
-# are remainders after division by one billion (the **modulus**).
+# (the **scale**, `SCALE`, is 1000), add a small random **noise**, and hide the result behind a random mask. All numbers
+# are remainders after division by one billion (the **modulus**, `MODULUS`).
 #
 # The ciphertext holds the ingredients of the mask, and the masked number at the end. Whoever knows the secret
 # can compute the mask and take it away. The noise remains, in the last digit.
@@ -68,10 +68,10 @@ def toy_encrypt(value, secret, random):
 
 
 def toy_decrypt(ciphertext, secret, scale):
-    number = (ciphertext[-1] + ciphertext[:-1] @ secret) % MODULUS
-    if number > MODULUS // 2:  # the upper half of the remainders stands for negative numbers
-        number = number - MODULUS
-    return float(number / scale)
+    remainder = (ciphertext[-1] + ciphertext[:-1] @ secret) % MODULUS
+    if remainder > MODULUS // 2:  # the upper half of the remainders stands for negative numbers
+        remainder = remainder - MODULUS
+    return float(remainder / scale)
 
 
 # A seed, so that you see the numbers that we describe. Real keys never come from a seeded generator.
@@ -82,7 +82,8 @@ print(pi, "->", toy_decrypt(pi, secret, SCALE))
 
 # %% [markdown]
 # Check it by hand: the secret says *first minus third plus fourth*. Add that to the last number, divide by one
-# billion, and look at the remainder. Without the secret, the last number is as good as random.
+# billion, and look at the remainder. Without the secret you would have to try all 81 that are possible; only one
+# gives a small number. Real secrets have thousands of entries.
 #
 # Now we compute *before* decrypting. The sum of two ciphertexts is a ciphertext of the sum; their noises add
 # up too. To multiply by the weight 1.5, we store the weight as 1500. Then the scale of the product is
@@ -123,10 +124,11 @@ check("encrypted_inference.weighted_sum", weighted_sum)
 # The degree $N$ decides how many slots there are. The modulus is a product of primes: the more bits it has, the
 # more room there is for multiplications. But more bits also make the scheme *easier to break*. How many bits
 # are safe for which degree stands in a table of the HomomorphicEncryption.org standard. Microsoft SEAL, which
-# computes for us, refuses anything beyond it, and so does our library, as the first cell shows.
+# computes for us, refuses anything beyond it, and so does our library, as the first cell shows. Newer estimates (2024)
+# are a little stricter and allow 106 bits at $N = 4096$: we use exactly 106.
 #
 # The second cell watches one ciphertext while we compute. After each product CKKS can **rescale**: it divides by
-# one of the primes, so that the scale is as before, and that prime is gone. (TenSEAL does it by itself.) The number
+# one of the primes, so that the scale is about as before, and that prime is gone. (TenSEAL does it by itself.) The number
 # of primes that are left is the **level**. The columns are the operation, the exact value, the scale, the level, and the error.
 
 # %%
@@ -192,7 +194,8 @@ print(f"{first_try:.1f} s, {public_keys_size / 1e6:.0f} MB")
 # %% [markdown]
 # Where does the time go? To add and to multiply slots is fast. But the sum of weight times pixel brings together
 # numbers from *different* slots, and for that there is only one tool: to **rotate** all slots. A rotation costs
-# many times as much as a multiplication by weights, and each distance needs a key of its own. So how do we multiply
+# many times as much as a multiplication by weights, and each distance needs a key of its own, or several
+# rotations one after the other. So how do we multiply
 # by a matrix with few rotations?
 #
 # ## Packing: the diagonals
@@ -219,7 +222,7 @@ print(multiply_by_diagonals(weights, values), weights @ values)
 # Our matrix is wide: 10 classes, 784 pixels, 2,048 slots. Three ideas make it fit:
 #
 # 1. **Lanes.** Slot $u$ works for class $u \bmod 16$. Ten lanes are used. Six stay empty and must decrypt to
-#    zero: that is how the client notices another key or a score out of range (an accident, not malice).
+#    zero: so the client almost always notices another key or a score out of range (an accident, not malice).
 # 2. **Two copies.** The client puts the pixels into its one ciphertext twice, the second time shifted by eight.
 #    Eight shifts on the server then do the work of sixteen.
 # 3. **Folding.** At the end each lane holds 128 partial sums. Add to it a copy of itself rotated by 16, to the result a copy
@@ -239,9 +242,10 @@ print(layout.lanes, layout.shifts, layout.fold_steps, layout.rotations)
 # %% [markdown]
 # Fourteen rotations for the whole matrix: seven between the shifts, seven to fold. One more idea is about *noise*:
 # all rotations come **after** the multiplication. (To rotate the products instead of the values gives the same sums, if
-# the diagonals are laid out for it: that is why the weights move in the picture, and the pixels don't.) There the scale is $2^{49}$, and the noise that a rotation adds
-# is far below the last digit that we care for. So one prime is enough for the product, nothing is ever rescaled,
-# and each rotation is several times cheaper than with three primes.
+# the diagonals are laid out for it: that is why the weights move in the picture, and the pixels don't.) There the scale is $2^{50}$, and the noise that a rotation adds
+# is far below the last digit that we care for; at a pixel's scale of $2^{26}$ it would drown the pixel. This lets us
+# spend all the bits on one prime of 60 for the numbers and one of 46 for the rotations. Nothing is rescaled, and a
+# rotation takes half the time that it takes with three primes.
 #
 # ### Exercise 2
 #
@@ -315,7 +319,7 @@ print((encrypted_scores.argmax(axis=1) == plain_scores[:100].argmax(axis=1)).sum
 pixel_noise = noise_bits(fresh_error(LINEAR), LINEAR.value_scale)
 score_noise = noise_bits(errors.std(), LINEAR.score_scale)
 show(
-    pictures.draw_bits(LINEAR, noise_bits={_("a pixel"): (pixel_noise, 26), _("a score"): (score_noise, 49)}),
+    pictures.draw_bits(LINEAR, noise_bits={_("a pixel"): (pixel_noise, 26), _("a score"): (score_noise, 50)}),
     alt=_("Two bars of 60 bits. Noise fills the low end; above it are the digits that count."),
 )
 
@@ -327,9 +331,10 @@ show(
 # often, but for those below 16, which occur more often. That is no leak: the numbers have 60 bits and are stored in eight bytes, so the
 # last byte of each is below 16, whatever was encrypted.
 #
-# Then look into the key store. It holds one entry, the public keys, under their digest. Is the secret key in it? We look
-# for its last 1,000 bytes.
-# And can another client, with another secret key, open our answer? It can't: what should be zero isn't.
+# Then look into the key store. It holds one entry, the public keys, under their digest. They do contain the secret key,
+# but rotated, and encrypted under itself. That this is safe is a widely held assumption (*circular security*), which no
+# look at the bytes could prove. What we can try: does another secret key open our answer? It doesn't; what should be
+# zero isn't.
 
 # %%
 ciphertext = from_text(client.encrypt(x_test[0])[0])
@@ -340,7 +345,6 @@ show(
 
 key_store = KeyStore(service.key_store)
 print(key_store.key_ids() == [key_id], key_store.get(key_id) == public_keys)
-print(from_text(client.secret_key())[-1000:] in key_store.get(key_id))
 
 answer = service.run(json.dumps({"data": client.encrypt(x_test[0]), "key_id": key_id}))
 try:
@@ -354,7 +358,7 @@ except ValueError:
 # Measured here and now, on your machine. "ask" is the way to the service and back, with the service's work in
 # between. Compare it with the first try, the call of TenSEAL's that we began with:
 # packing and small parameters make the work hundreds of times shorter, and the keys shrink from 35 MB to 0.7 MB.
-# Encryption still has its price. Without it, the same scores take microseconds; and to ask about an image of
+# Encryption still has its price. Without it, the same scores take well under a millisecond; and to ask about an image of
 # 0.8 kB, we send 44 kB.
 #
 # When you are done, delete the service. Its process, its port and its key store are gone after that.
@@ -388,12 +392,14 @@ print(service.process.running)
 #
 # - **The answers give the model away.** A linear model with 784 features can be copied with 785 questions, and
 #   encryption does not change that. Whoever offers such a service limits the number of questions.
-# - **Decrypted scores can give the key away.** The noise in a CKKS result depends on the secret key. If you publish
-#   scores with all their digits, others may be able to compute the key (Li and Micciancio, 2021). Publish the
-#   class, or rounded scores, never raw ones.
+# - **Decrypted scores can give the key away.** The noise in a CKKS result depends on the secret key. Whoever has the
+#   ciphertext, above all the service, and gets to see its exact decryption, may compute the key (Li and Micciancio,
+#   2021). So don't pass raw scores on. The class alone, or rounded scores, are much safer; the proven cure is to add
+#   noise that is far larger than that of CKKS.
 # - **Time and size are visible.** The service sees when you ask, how often, and how many values you sent.
 # - **Nobody checks the service.** A malicious service can answer another question than yours, and the client
-#   can't tell. It can also send bytes that crash the client's process: SEAL was not made to read hostile input.
+#   can't tell. It can also send bytes that crash the client's process: SEAL was not made to read hostile input. And if it
+#   learns which of its forged answers your client rejects, it can work out the key: never report that back.
 # - **The secret key opens everything.** Whoever has it reads all that was ever encrypted with it.
 #
 # ### Exercise 3
@@ -422,14 +428,15 @@ check("encrypted_inference.copy_model", copy_model)
 # - Scale, noise and modulus share a budget of bits, and the security standard sets its size.
 # - Rotations are what costs. A layout that needs 14 of them answers in milliseconds.
 # - The service holds the model and public keys; it can't read the images, the scores, or its own answers.
-# - What the client *decrypts* and passes on is no longer protected: that takes another tool, differential
-#   privacy.
+# - What the client *decrypts* and passes on is no longer protected. To protect the key, add noise to it; to protect
+#   people in the data, there is another tool, differential privacy.
 #
 # ## Sources
 #
 # - J. H. Cheon, A. Kim, M. Kim, Y. Song: *Homomorphic Encryption for Arithmetic of Approximate Numbers*,
 #   ASIACRYPT 2017.
 # - M. Albrecht et al.: *Homomorphic Encryption Security Standard*, HomomorphicEncryption.org, 2018.
+# - J.-P. Bossuat et al.: *Security Guidelines for Implementing Homomorphic Encryption*, ePrint 2024/463.
 # - S. Halevi, V. Shoup: *Algorithms in HElib*, CRYPTO 2014 (the diagonals).
 # - C. Juvekar, V. Vaikuntanathan, A. Chandrakasan: *GAZELLE*, USENIX Security 2018 (the wide matrix).
 # - B. Li, D. Micciancio: *On the Security of Homomorphic Encryption on Approximate Numbers*, EUROCRYPT 2021.

@@ -84,7 +84,7 @@ def test_packages_unlike_the_lock_are_named(locked):
     assert (
         finding.what == "2 of 3 packages are not those of the lock: numpy 2.0.0 (==1.26.4), pandas is missing"
     )
-    assert "pip install -r requirements.txt" in finding.advice
+    assert "sh tools/setup.sh" in finding.advice
 
 
 def test_a_long_list_of_differences_is_cut(locked):

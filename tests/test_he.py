@@ -6,9 +6,11 @@ import hashlib
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 import tenseal.sealapi as seal
 from hypothesis import given, settings
@@ -83,6 +85,49 @@ def test_encrypted_scores_equal_plain_ones(client, public_keys, classes, feature
     np.testing.assert_allclose(client.decrypt(reply), coeffs @ values + intercept, atol=1e-3)
 
 
+def test_models_of_zeros_and_of_tiny_weights(client, public_keys):
+    for coeffs in (np.zeros((3, 20)), np.full((3, 20), 1e-6), np.eye(3, 20) * 1e-3):
+        reply = EIServer(coeffs, [1.0, 2.0, 3.0]).predict(client.encrypt(np.ones(20)), public_keys)
+        np.testing.assert_allclose(client.decrypt(reply), coeffs.sum(axis=1) + [1, 2, 3], atol=1e-3)
+
+
+def test_what_would_be_inexact_is_said(client):
+    with pytest.warns(UserWarning, match="coefficients are so large"):
+        EIServer(np.full((2, 100), 10.0), np.zeros(2))
+    with pytest.warns(UserWarning, match="values are so large"):
+        client.encrypt(np.full(784, 255.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client.encrypt(np.ones(784))
+        EIServer(np.random.default_rng(0).normal(size=(10, 784)), np.zeros(10))
+
+
+@pytest.mark.parametrize(("classes", "features"), [(10, 784), (3, 11), (16, 100), (2, 2000)])
+def test_the_error_follows_its_formula(client, public_keys, classes, features):
+    random = np.random.default_rng(features)
+    coeffs = random.normal(size=(classes, features))
+    server = EIServer(coeffs, np.zeros(classes))
+    errors = []
+    for _repeat in range(20):
+        values = random.normal(size=features)
+        errors.append(client.decrypt(server.predict(client.encrypt(values), public_keys)) - coeffs @ values)
+    from_values = LINEAR.value_error * np.linalg.norm(coeffs, axis=1).max()
+    from_weights = LINEAR.weight_error * np.sqrt(features)
+    assert 0.3 * from_values < np.std(errors) < 2 * from_values + 4 * from_weights
+
+
+@pytest.mark.parametrize("scale", [2.0**46, 2.0**26])
+def test_an_answer_at_another_scale_is_refused(client, scale):
+    """Relabelled, a question would decrypt to the values, and a scaled answer to multiples of the scores."""
+    context = seal_context(LINEAR)
+    plain, ciphertext = seal.Plaintext(), seal.Ciphertext()
+    seal.CKKSEncoder(context).encode([0.0] * LINEAR.slots, scale, plain)
+    seal.Encryptor(context, client._key_generator.secret_key()).encrypt_symmetric(plain, ciphertext)
+    frame = wire.pack("scores", to_bytes(ciphertext), parameters=LINEAR, count=3)
+    with pytest.raises(ValueError, match="at a scale of"):
+        client.decrypt([wire.to_text(frame)])
+
+
 def test_weights_that_are_zero_for_most_features(client, public_keys):
     coeffs = np.zeros((10, 784))
     coeffs[3, 5] = 0.01
@@ -120,32 +165,45 @@ def test_another_key_does_not_open_the_answer(client, server, public_keys):
 
 
 def test_scores_beyond_the_range_are_noticed(client, public_keys):
-    server = EIServer(np.full((3, 100), 10.0), np.zeros(3))
+    server = EIServer(np.full((3, 100), 5.0), np.zeros(3))
     inside = client.decrypt(server.predict(client.encrypt(np.ones(100)), public_keys))
-    np.testing.assert_allclose(inside, 1000, atol=1e-2)
-    with pytest.raises(ValueError, match="beyond ±1024"):
+    np.testing.assert_allclose(inside, 500, atol=1e-2)
+    with pytest.raises(ValueError, match="beyond ±512"):
         client.decrypt(server.predict(client.encrypt(np.full(100, 1.6)), public_keys))
 
 
-def test_what_leaves_the_client_holds_no_secret_and_no_value(client):
-    """The secret key's polynomial occurs nowhere; two encryptions of one value have nothing in common."""
-    secret_payload = wire.unpack("secret key", wire.from_text(client.secret_key()), parameters=LINEAR)[1]
-    key_id, public_keys = client.get_public_keys()
-    one, other = (wire.from_text(client.encrypt(np.full(784, 0.5))[0]) for _repeat in range(2))
-    windows = [secret_payload[start : start + 24] for start in range(200, len(secret_payload) - 24, 97)]
-    for sent in (public_keys, one, other, key_id.encode()):
+def unpacked(kind: str, frame: bytes) -> bytes:
+    """The 64-bit words inside a frame: SEAL compresses them (zstd), behind a header of 16 bytes."""
+    payload = wire.unpack(kind, frame, parameters=LINEAR)[1]
+    return pyarrow.input_stream(pyarrow.BufferReader(payload[16:]), compression="zstd").read()
+
+
+def test_what_leaves_the_client_holds_neither_secret_nor_values(client):
+    """No three words of the secret key occur in what is sent, decompressed; where it is, they are found."""
+    kept = unpacked("secret key", wire.from_text(client.secret_key()))
+    windows = [kept[start : start + 24] for start in range(200, len(kept) - 24, 56)]
+    _key_id, public_keys = client.get_public_keys()
+    question = wire.from_text(client.encrypt(np.full(784, 0.5))[0])
+    for sent in (unpacked("galois keys", public_keys), unpacked("values", question)):
+        assert len(sent) > 30_000
         assert not any(window in sent for window in windows)
-        assert np.full(4, 0.5).tobytes() not in sent
-    assert any(window in wire.from_text(client.secret_key()) for window in windows)
-    start = 200  # the frame and SEAL's headers come before
-    same = np.frombuffer(one[start : start + 20000], np.uint8) == np.frombuffer(
-        other[start : start + 20000], np.uint8
+        assert np.full(2, 0.5).tobytes() not in sent
+    careless = unpacked("galois keys", public_keys) + unpacked(
+        "secret key", wire.from_text(EILinearRegressionClient(client.secret_key()).secret_key())
     )
-    assert same.mean() < 0.02
+    assert all(window in careless for window in windows)
+
+
+def test_two_encryptions_of_one_value_have_nothing_in_common(client):
+    questions = [wire.from_text(client.encrypt(np.full(784, 0.5))[0]) for _repeat in range(2)]
+    one, other = (
+        np.frombuffer(unpacked("values", question)[1000:31_000], np.uint16) for question in questions
+    )
+    assert (one == other).mean() < 0.01
 
 
 def test_bytes_do_not_tell_zeros_from_ones(client):
-    """Two samples of ciphertext bytes, chi-square over the 256 values; false alarm once in a million."""
+    """Two samples of ciphertext bytes, chi-square over the 256 values; false alarm twice in a million."""
 
     def byte_counts(values):
         payloads = [wire.from_text(client.encrypt(values)[0])[200:] for _repeat in range(10)]
@@ -163,9 +221,9 @@ def test_bytes_do_not_tell_zeros_from_ones(client):
 def test_verbose_and_repr_and_errors_show_no_secret(capsys):
     client = EILinearRegressionClient(verbose=True)
     client.get_public_keys()
-    client.encrypt([1.0, 2.0])
+    client.encrypt([0.123456, 2.0])
     shown = capsys.readouterr().out + repr(client)
-    assert "784" not in shown and "2 values" in shown
+    assert "0.123456" not in shown and "2 values" in shown
     assert client.secret_key()[200:240] not in shown
     with pytest.raises(ValueError) as caught:
         EILinearRegressionClient(client.secret_key()[:-8])
@@ -189,12 +247,13 @@ def test_security_is_enforced():
     [
         ([[1.0]], "one dimension"),
         ([], "At least one value"),
-        ([1.0, float("nan")], "Finite values were expected, but nan came at index 1"),
+        ([1.0, float("nan")], "Finite values were expected, but NaN or infinity came at index 1"),
         ([float("-inf")], "Finite values"),
         ([1e12], "Values up to"),
         (["a"], "Numbers were expected"),
-        ([None], "Numbers were expected"),
-        ([1 + 2j], "Numbers were expected"),
+        ([None], "Finite values"),
+        ([object()], "Numbers were expected"),
+        ([1 + 2j], "Real numbers were expected"),
     ],
 )
 def test_values_that_cannot_be_encrypted(client, values, message):
@@ -210,7 +269,8 @@ def test_values_that_cannot_be_encrypted(client, values, message):
         ([[1.0, 2.0]], [0.0, 1.0], "intercept for each"),
         ([[1.0, np.nan]], [0.0], "Finite"),
         ([[1.0, 2.0]], [np.inf], "Finite"),
-        (np.zeros((2, 2)), [0.0, 0.0], "differ from 0"),
+        ([[1e11, 0.0]], [0.0], "Coefficients up to"),
+        ([[1.0, 0.0]], [5000.0], "intercepts up to ±512"),
     ],
 )
 def test_models_that_cannot_be_served(coeffs, intercept, message):
@@ -268,7 +328,7 @@ def test_another_scale_is_refused(client, server, public_keys, scale):
         seal.Encryptor(context, seal.KeyGenerator(context).secret_key()).encrypt_symmetric(plain)
     )
     text = wire.to_text(wire.pack("values", payload, parameters=LINEAR, count=20))
-    with pytest.raises(ValueError, match="freshly encrypted"):
+    with pytest.raises(ValueError, match="at a scale of 67108864 was expected"):
         server.predict([text], public_keys)
 
 
@@ -279,6 +339,7 @@ def test_public_keys_that_are_damaged_or_incomplete(client, server, public_keys)
         (flip(public_keys, 1000), "SHA-256"),
         (b"", "0 bytes"),
         (None, "should be bytes"),
+        (bytearray(public_keys), "should be bytes"),
         (wire.from_text(texts[0]), "one with values came"),
         (b"x" * 10**7, "At most"),
     ):

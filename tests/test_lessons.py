@@ -80,6 +80,8 @@ def test_every_exercise_with_a_check_stands_in_a_lesson():
 
 
 def test_paths_are_ascii_and_short():
+    if not (HERE.root / ".git").exists():
+        pytest.skip("This is no git checkout, so nothing says which files belong to the course.")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=HERE.root,

@@ -10,9 +10,6 @@ from typer.main import get_command
 
 from course_lib.cli import app
 from course_lib.i18n import LANGUAGES
-from tools.layout import HERE
-from tools.lessons import read_lesson
-from tools.translation_status import lesson_table, with_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md"]
@@ -81,12 +78,6 @@ def test_every_make_command_is_known_to_make(page):
 def test_every_course_command_is_known():
     called = {arguments[0] for arguments in commands("README.md", "course")}
     assert called and called <= set(get_command(app).commands)
-
-
-def test_the_table_of_lessons_is_what_make_notebooks_writes():
-    lessons = [read_lesson(path) for path in HERE.lesson_files()]
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert lessons and readme == with_table(readme, lesson_table(HERE, lessons))
 
 
 def test_every_language_can_be_opened_here_and_on_binder():

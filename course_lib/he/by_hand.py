@@ -1,8 +1,8 @@
 """Encryption small enough to follow on paper: the toy of the lesson, and its diagonals.
 
 Promises nothing about security: the secret has four entries, and the noise is seeded by the caller so that a
-reader gets the printed numbers. It works as the real scheme does (Regev 2005, "On Lattices, Learning with
-Errors", with the message in the high digits), in decimal, with one number where CKKS has thousands.
+reader gets the printed numbers. It works as the real scheme does (learning with errors, Regev 2005; the noise
+in the lowest digits of the message, free room above it), in decimal, and one number where CKKS has thousands.
 """
 
 import numpy as np
@@ -31,10 +31,10 @@ def toy_decrypt(ciphertext: np.ndarray, secret: np.ndarray, scale: int) -> float
     >>> toy_decrypt(np.array([0, 0, 0, 0, MODULUS - 2500]), np.array([1, 0, -1, 1]), SCALE)
     -2.5
     """
-    number = (ciphertext[-1] + ciphertext[:-1] @ secret) % MODULUS
-    if number > MODULUS // 2:  # the upper half of the remainders stands for negative numbers
-        number = number - MODULUS
-    return float(number / scale)
+    remainder = (ciphertext[-1] + ciphertext[:-1] @ secret) % MODULUS
+    if remainder > MODULUS // 2:  # the upper half of the remainders stands for negative numbers
+        remainder = remainder - MODULUS
+    return float(remainder / scale)
 
 
 def multiply_by_diagonals(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,24 +1,31 @@
 """The client: the only place where the secret key lives.
 
-Promises that nothing this module returns, except `secret_key()` itself, depends on the secret key in a
-way that anyone without it can use (CKKS is secure against an observer of ciphertexts and public keys).
-Leaves out protection of decrypted scores: whoever publishes them with all their digits may give the
-key away (Li and Micciancio 2021, "On the Security of Homomorphic Encryption on Approximate Numbers").
+Promises that what it sends tells nobody about the values or the key: CKKS is secure against an observer of
+ciphertexts and public keys, assuming RLWE and circular security (the Galois keys hold the secret key,
+encrypted under itself). Leaves out protection of decrypted scores: who knows the ciphertext and its exact
+decryption may compute the key (Li and Micciancio 2021, "On the Security of Homomorphic Encryption on
+Approximate Numbers"). Leaves out malicious services: CKKS is not secure against chosen ciphertexts.
+
+A score's error has a standard deviation of about `value_error` * |weights| + `weight_error` * |values| *
+(1 to 3), with Euclidean norms and the two constants of `parameters.LINEAR`: 1e-4 where both norms are 20.
 """
 
 import hashlib
+import warnings
 
 import numpy as np
 import tenseal.sealapi as seal
 
 from course_lib.he import wire
-from course_lib.he.packing import ValueLayout
+from course_lib.he.packing import ValueLayout, lanes_for
 from course_lib.he.parameters import LINEAR, galois_elements, seal_context
-from course_lib.he.serialization import from_bytes, to_bytes
+from course_lib.he.serialization import ciphertext_from_bytes, from_bytes, to_bytes
 from course_lib.i18n import _
 
 # Lanes without a class decrypt to 0 within this; anything else means that the scores are wrong.
 _EMPTY_LANE_TOLERANCE = 0.05
+# Values of a larger norm make an error of 0.001 likely enough to be worth a warning.
+_LARGEST_EXACT_NORM = 1e-3 / (5 * 3 * LINEAR.weight_error)
 
 
 class EILinearRegressionClient:
@@ -56,7 +63,10 @@ class EILinearRegressionClient:
         return f"{type(self).__name__}(secret_key=<hidden>)"
 
     def secret_key(self) -> str:
-        """The secret key as text, to keep and to make the same client again. Never send it anywhere."""
+        """The secret key as text, to keep and to make the same client again. Never send it anywhere.
+
+        Off Linux the key passes through a file in a private folder, which is deleted but not wiped.
+        """
         payload = to_bytes(self._key_generator.secret_key())
         return wire.to_text(wire.pack("secret key", payload, parameters=LINEAR, count=1))
 
@@ -76,7 +86,8 @@ class EILinearRegressionClient:
         """The values, one-dimensional floats, as ciphertexts in base64.
 
         Encryption is symmetric: SEAL sends a seed instead of half of each ciphertext, and adds less noise
-        than with a public key. Raises ValueError for another shape, NaN, infinity, or values out of range.
+        than with a public key. Raises ValueError for another shape, NaN, infinity, or values out of range;
+        warns where the values are so large that scores may be off by more than 0.001.
 
         >>> EILinearRegressionClient().encrypt([[1.0], [2.0]])
         Traceback (most recent call last):
@@ -118,19 +129,17 @@ class EILinearRegressionClient:
                     most=LINEAR.slots - 1, came=classes
                 )
             )
-        ciphertext = from_bytes(seal.Ciphertext, self._context, payload)
+        ciphertext = ciphertext_from_bytes(self._context, payload, scale=LINEAR.score_scale)
         plain = seal.Plaintext()
         self._decryptor.decrypt(ciphertext, plain)
         slots = np.array(self._encoder.decode_double(plain))
-        lanes = 1 << classes.bit_length()
-        if np.abs(slots[classes:lanes]).max() > _EMPTY_LANE_TOLERANCE:
+        if np.abs(slots[classes : lanes_for(classes)]).max() > _EMPTY_LANE_TOLERANCE:
             raise ValueError(
                 _(
-                    "The scores can't be trusted: an empty slot decrypted to {value:.3g} instead of 0. Either"
-                    " the answer was computed under another key, or a score is beyond ±{limit:.0f}."
-                ).format(
-                    value=slots[classes:lanes][np.abs(slots[classes:lanes]).argmax()], limit=LINEAR.max_score
-                )
+                    "The scores can't be trusted: a slot that should be 0 is not. The answer was computed"
+                    " under another key, a score is beyond ±{limit:.0f}, or values or coefficients are too"
+                    " large."
+                ).format(limit=LINEAR.max_score)
             )
         return slots[:classes]
 
@@ -140,12 +149,13 @@ class EILinearRegressionClient:
 
 
 def _checked_values(values) -> np.ndarray:
-    values = np.asarray(values)
-    if values.dtype.kind not in "buif":
-        raise ValueError(
-            _("Numbers were expected, but values of type {dtype} came.").format(dtype=values.dtype)
-        )
-    values = values.astype(float)
+    if np.iscomplexobj(values):
+        raise ValueError(_("Real numbers were expected, but complex ones came."))
+    try:
+        values = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        # NumPy's own words would quote the value.
+        raise ValueError(_("Numbers were expected, but something else came.")) from None
     if values.ndim != 1:
         raise ValueError(
             _("Values in one dimension were expected, but an array of shape {shape} came.").format(
@@ -156,14 +166,22 @@ def _checked_values(values) -> np.ndarray:
         raise ValueError(_("At least one value was expected, but none came."))
     if not np.isfinite(values).all():
         raise ValueError(
-            _("Finite values were expected, but {came} came at index {index}.").format(
-                came=values[~np.isfinite(values)][0], index=int(np.flatnonzero(~np.isfinite(values))[0])
+            _("Finite values were expected, but NaN or infinity came at index {index}.").format(
+                index=int(np.flatnonzero(~np.isfinite(values))[0])
             )
         )
     if np.abs(values).max() > LINEAR.max_value:
         raise ValueError(
-            _("Values up to ±{limit:.0f} were expected, but {came} came.").format(
-                limit=LINEAR.max_value, came=values[np.abs(values).argmax()]
+            _("Values up to ±{limit:.0f} were expected, but a larger one came at index {index}.").format(
+                limit=LINEAR.max_value, index=int(np.abs(values).argmax())
             )
+        )
+    if np.linalg.norm(values) > _LARGEST_EXACT_NORM:
+        warnings.warn(
+            _(
+                "The values are so large that scores may be off by more than 0.001: scale them, for example"
+                " to [0, 1], and the coefficients the other way."
+            ),
+            stacklevel=3,
         )
     return values

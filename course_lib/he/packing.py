@@ -22,6 +22,15 @@ def _next_power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
+def lanes_for(classes: int) -> int:
+    """How many lanes hold that many classes and leave at least one empty: a power of two.
+
+    >>> lanes_for(10), lanes_for(15), lanes_for(16)
+    (16, 16, 32)
+    """
+    return _next_power_of_two(classes + 1)
+
+
 @dataclass(frozen=True)
 class ValueLayout:
     """How the client lays out its values; it needs to know how many there are, not what the model is.
@@ -93,8 +102,8 @@ class WeightLayout:
 
     @property
     def lanes(self) -> int:
-        """How many lanes: the next power of two above the number of classes."""
-        return _next_power_of_two(self.classes + 1)
+        """How many lanes there are."""
+        return lanes_for(self.classes)
 
     @property
     def group_step(self) -> int:

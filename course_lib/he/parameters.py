@@ -14,7 +14,8 @@ import tenseal.sealapi as seal
 from course_lib.i18n import _
 
 # HomomorphicEncryption.org, "Homomorphic Encryption Standard", 2018, table 1: the most bits that all
-# primes together may have for 128-bit security against classical attacks (ternary secret key).
+# primes together may have for 128-bit security against classical attacks (ternary secret key). Newer
+# estimates ("Security Guidelines for Implementing Homomorphic Encryption", 2024) allow 106 at degree 4096.
 MAX_COEFF_MODULUS_BITS = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 
 
@@ -23,11 +24,11 @@ class Parameters:
     """The public numbers that client and server must share; all sizes in bits unless said.
 
     `poly_modulus_degree` N gives N/2 slots. `coeff_modulus_bits` are the sizes of the primes, the
-    last being the special prime that only key switching uses. A value v is stored as the integer
-    round(v * value_scale), a weight w as round(w * weight_scale).
+    last being the special prime that only key switching uses. A value v is stored as about
+    v * value_scale, a weight w as about w * weight_scale.
 
     >>> LINEAR.slots, sum(LINEAR.coeff_modulus_bits), LINEAR.max_score
-    (2048, 109, 1024.0)
+    (2048, 106, 512.0)
     """
 
     poly_modulus_degree: int
@@ -42,7 +43,7 @@ class Parameters:
 
     @property
     def score_scale(self) -> float:
-        """The scale of a product: a score s is stored as round(s * score_scale)."""
+        """The scale of a product: a score s is stored as about s * score_scale."""
         return self.value_scale * self.weight_scale
 
     @property
@@ -56,16 +57,31 @@ class Parameters:
         return 2.0 ** (self.coeff_modulus_bits[0] - 5) / self.value_scale
 
     @property
+    def max_weight(self) -> float:
+        """The largest absolute weight that can be encoded (16 times below where it would wrap)."""
+        return 2.0 ** (self.coeff_modulus_bits[0] - 5) / self.weight_scale
+
+    @property
+    def value_error(self) -> float:
+        """The standard deviation of a slot's error after encryption: 3.2 for each of N coefficients."""
+        return 3.2 * self.poly_modulus_degree**0.5 / self.value_scale
+
+    @property
+    def weight_error(self) -> float:
+        """The standard deviation of a slot's error after encoding: that of rounding N coefficients."""
+        return (self.poly_modulus_degree / 12) ** 0.5 / self.weight_scale
+
+    @property
     def fingerprint(self) -> bytes:
         """Eight bytes that differ when any parameter differs."""
         return hashlib.sha256(repr(self).encode()).digest()[:8]
 
 
-# One multiplication is all that a linear model needs, so one prime of 60 bits holds the product and
-# no rescaling happens. All rotations come after the multiplication, where the scale is 2**49: the
-# noise that they add, large because the special prime is small, is then far below the last digit.
+# One multiplication is all that a linear model needs, so no prime is spent on rescaling: one of 60 bits has
+# room for the product's scale, 2**50, and for scores up to 2**9. All rotations come after the multiplication,
+# so the noise that they add, large because the special prime is small, is far below the last digit there.
 LINEAR = Parameters(
-    poly_modulus_degree=4096, coeff_modulus_bits=(60, 49), value_scale=2.0**26, weight_scale=2.0**23
+    poly_modulus_degree=4096, coeff_modulus_bits=(60, 46), value_scale=2.0**26, weight_scale=2.0**24
 )
 
 

@@ -1,8 +1,8 @@
 """SEAL objects to bytes and back.
 
 TenSEAL's SEAL bindings save to and load from a path only. On Linux the path is that of a file in
-memory, so nothing touches a disk; elsewhere it is a private file that is gone when the call ends.
-Leaves out any check of where bytes come from: that is `wire`'s part.
+memory, so nothing touches a disk; elsewhere it is a file in a folder that only this user can read, deleted
+(but not wiped) when the call ends. Leaves out any check of where bytes come from: that is `wire`'s part.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from course_lib.i18n import _
 
 @contextlib.contextmanager
 def _private_file(content: bytes = b"") -> Iterator[str]:
-    """The path of a file that only this process can name (Linux) or read, with `content` in it."""
+    """The path of a file in memory (Linux) or in a private folder, with `content` in it."""
     if hasattr(os, "memfd_create"):
         with os.fdopen(os.memfd_create("seal"), "w+b") as file:
             file.write(content)
@@ -60,3 +60,21 @@ def from_bytes(seal_class, context: seal.SEALContext, data: bytes):
             )
         ) from error
     return loaded
+
+
+def ciphertext_from_bytes(context: seal.SEALContext, data: bytes, *, scale: float) -> seal.Ciphertext:
+    """A ciphertext at the top level and at `scale`, of two polynomials; ValueError for any other."""
+    ciphertext = from_bytes(seal.Ciphertext, context, data)
+    expected = (
+        ciphertext.size() == 2
+        and ciphertext.is_ntt_form()
+        and ciphertext.parms_id() == context.first_parms_id()
+        and ciphertext.scale == scale
+    )
+    if not expected:
+        raise ValueError(
+            _(
+                "A ciphertext of two polynomials at a scale of {scale:.0f} was expected, but another came."
+            ).format(scale=scale)
+        )
+    return ciphertext

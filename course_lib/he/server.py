@@ -6,6 +6,8 @@ thing, and hiding the model from a client: after (features + 1) questions anyone
 """
 
 import functools
+import warnings
+from typing import NamedTuple
 
 import numpy as np
 import tenseal.sealapi as seal
@@ -13,11 +15,13 @@ import tenseal.sealapi as seal
 from course_lib.he import wire
 from course_lib.he.packing import ValueLayout, WeightLayout, split_classes
 from course_lib.he.parameters import LINEAR, galois_elements, seal_context
-from course_lib.he.serialization import from_bytes, to_bytes
+from course_lib.he.serialization import ciphertext_from_bytes, from_bytes, to_bytes
 from course_lib.i18n import _
 
+# Rows of coefficients of a larger norm make an error of 0.001 likely enough to be worth a warning.
+_LARGEST_EXACT_NORM = 1e-3 / (5 * LINEAR.value_error)
 
-@functools.lru_cache(maxsize=16)
+
 def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
     """The Galois keys in what a client's `get_public_keys()` returned; the last 16 are kept.
 
@@ -29,6 +33,11 @@ def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
                 came=type(public_keys).__name__
             )
         )
+    return _parsed_galois_keys(public_keys)
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
     _count, payload = wire.unpack("galois keys", public_keys, parameters=LINEAR)
     galois_keys = from_bytes(seal.GaloisKeys, seal_context(LINEAR), payload)
     elements = galois_elements(LINEAR)
@@ -43,11 +52,20 @@ def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
     return galois_keys
 
 
+class _Portion(NamedTuple):
+    """Classes that share a ciphertext; `diagonals` are lists of lists: group, shift, ciphertext."""
+
+    layout: WeightLayout
+    diagonals: list
+    intercept: seal.Plaintext
+
+
 class EIServer:
     """Scores encrypted values: coeffs @ values + intercept.
 
     `coeffs` has shape (classes, features), `intercept` (classes,). `verbose` prints counts and sizes.
-    Raises ValueError for other shapes, NaN or infinity.
+    Raises ValueError for other shapes, NaN or infinity; warns where the coefficients are so large that scores
+    may be off by more than 0.001 (`client` has the formula).
 
     >>> EIServer(coeffs=[[1.0, 2.0]], intercept=[0.0, 0.0])
     Traceback (most recent call last):
@@ -66,18 +84,17 @@ class EIServer:
             self._portion(coeffs[rows], intercept[rows]) for rows in split_classes(self.classes, self._values)
         ]
 
-    def _portion(self, coeffs: np.ndarray, intercept: np.ndarray):
-        """The layout, the encoded diagonals and the encoded intercept of classes that share a ciphertext."""
+    def _portion(self, coeffs: np.ndarray, intercept: np.ndarray) -> _Portion:
         layout = WeightLayout(self._values, classes=len(coeffs))
-        diagonals = self._encode(layout.diagonals(coeffs), LINEAR.weight_scale)
-        if all(weights.is_zero() for group in diagonals for diagonal in group for weights in diagonal):
-            raise ValueError(
-                _(
-                    "Coefficients that differ from 0 were expected,"
-                    " but the largest that came is {largest:.1e}."
-                ).format(largest=np.abs(coeffs).max())
-            )
-        return layout, diagonals, self._encode(layout.in_lanes(intercept), LINEAR.score_scale)
+        diagonals = layout.diagonals(coeffs)
+        # As much noise as rounding makes anyway: a diagonal of exact zeros would make a product that is not
+        # encrypted, and SEAL refuses that.
+        dither = np.random.default_rng().normal(scale=LINEAR.weight_error, size=diagonals.shape)
+        return _Portion(
+            layout,
+            self._encode(diagonals + dither, LINEAR.weight_scale),
+            self._encode(layout.in_lanes(intercept), LINEAR.score_scale),
+        )
 
     def predict(self, ciphertexts: list[str], public_keys: bytes) -> list[str]:
         """The encrypted scores of what a client encrypted, as texts for its `decrypt`.
@@ -109,41 +126,36 @@ class EIServer:
         return reply
 
     def _product(self, layout: WeightLayout, diagonals, values, galois_keys) -> seal.Ciphertext:
-        """Horner's rule in shifts: multiply, rotate what is there by one, add; then fold the lanes."""
+        """Horner's rule in shifts: rotate what is there, add the next product; then fold the lanes."""
         total = None
         for group in reversed(diagonals):
             within = None
             for diagonal in reversed(group):
-                within = self._sum(self._rotated(within, 1, galois_keys), self._inner(values, diagonal))
-            total = self._sum(self._rotated(total, layout.group_step, galois_keys), within)
+                within = self._rotated_plus(within, 1, galois_keys, self._inner(values, diagonal))
+            total = self._rotated_plus(total, layout.group_step, galois_keys, within)
         for step in layout.fold_steps:
-            total = self._sum(total, self._rotated(total, step, galois_keys))
+            total = self._rotated_plus(total, step, galois_keys, total)
         return total
 
-    def _inner(self, values: list, diagonal: list) -> seal.Ciphertext | None:
-        """The slotwise product of values and weights over all ciphertexts; None if all weights are 0."""
-        total = None
+    def _inner(self, values: list, diagonal: list) -> seal.Ciphertext:
+        """The slotwise product of values and weights, summed over the ciphertexts."""
+        products = []
         for value, weights in zip(values, diagonal, strict=True):
-            if not weights.is_zero():  # SEAL refuses to multiply by zero: the result would not be encrypted
-                product = seal.Ciphertext()
-                self._evaluator.multiply_plain(value, weights, product)
-                total = self._sum(total, product)
+            product = seal.Ciphertext()
+            self._evaluator.multiply_plain(value, weights, product)
+            products.append(product)
+        total = seal.Ciphertext()
+        self._evaluator.add_many(products, total)
         return total
 
-    def _rotated(self, ciphertext, step: int, galois_keys) -> seal.Ciphertext | None:
+    def _rotated_plus(self, ciphertext, step: int, galois_keys, other) -> seal.Ciphertext:
+        """`ciphertext`, if there is one yet, rotated by `step` slots, plus `other`."""
         if ciphertext is None:
-            return None
+            return other
         rotated = seal.Ciphertext()
         self._evaluator.rotate_vector(ciphertext, step, galois_keys, rotated)
+        self._evaluator.add_inplace(rotated, other)
         return rotated
-
-    def _sum(self, one, other) -> seal.Ciphertext | None:
-        """One plus the other, where None stands for nothing yet."""
-        if one is None or other is None:
-            return other if one is None else one
-        total = seal.Ciphertext()
-        self._evaluator.add(one, other, total)
-        return total
 
     def _loaded(self, ciphertexts: list[str]) -> list[seal.Ciphertext]:
         expected = self._values.ciphertexts
@@ -164,20 +176,7 @@ class EIServer:
                     expected=self.features, came=count
                 )
             )
-        ciphertext = from_bytes(seal.Ciphertext, self._context, payload)
-        fresh = (
-            ciphertext.size() == 2
-            and ciphertext.is_ntt_form()
-            and ciphertext.parms_id() == self._context.first_parms_id()
-            and ciphertext.scale == LINEAR.value_scale
-        )
-        if not fresh:
-            raise ValueError(
-                _(
-                    "A freshly encrypted ciphertext of scale {expected:.0f} was expected, but another came."
-                ).format(expected=LINEAR.value_scale)
-            )
-        return ciphertext
+        return ciphertext_from_bytes(self._context, payload, scale=LINEAR.value_scale)
 
     def _encode(self, slots: np.ndarray, scale: float):
         """Plaintexts in nested lists of the array's shape, its last axis being the slots."""
@@ -205,4 +204,19 @@ def _checked_model(coeffs, intercept) -> tuple[np.ndarray, np.ndarray]:
         )
     if not (np.isfinite(coeffs).all() and np.isfinite(intercept).all()):
         raise ValueError(_("Finite coefficients and intercepts were expected, but NaN or infinity came."))
+    if np.abs(coeffs).max() > LINEAR.max_weight or np.abs(intercept).max() > LINEAR.max_score:
+        raise ValueError(
+            _(
+                "Coefficients up to ±{most_weight:.0f} and intercepts up to ±{most_score:.0f} were expected,"
+                " but larger ones came."
+            ).format(most_weight=LINEAR.max_weight, most_score=LINEAR.max_score)
+        )
+    if np.linalg.norm(coeffs, axis=1).max() > _LARGEST_EXACT_NORM:
+        warnings.warn(
+            _(
+                "The coefficients are so large that scores may be off by more than 0.001: scale them down,"
+                " and the values up."
+            ),
+            stacklevel=3,
+        )
     return coeffs, intercept

@@ -21,7 +21,7 @@ _OVERHEAD_BYTES = 4096  # our header, SEAL's headers, and what compression can a
 
 
 def max_frame_bytes(kind: str, parameters: Parameters) -> int:
-    """The most bytes that a frame of this kind can have; a larger one is refused unread.
+    """The most bytes that a frame of this kind can have; a larger one is refused.
 
     >>> from course_lib.he.parameters import LINEAR
     >>> max_frame_bytes("values", LINEAR), max_frame_bytes("galois keys", LINEAR)

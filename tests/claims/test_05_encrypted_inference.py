@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tenseal as ts
+import tenseal.sealapi as seal
 from sklearn.linear_model import LogisticRegression
 
 from course_lib.data import mnist
@@ -10,7 +11,7 @@ from course_lib.he import EILinearRegressionClient, EIServer
 from course_lib.he.by_hand import MODULUS, SCALE, toy_decrypt, toy_encrypt
 from course_lib.he.noise import fresh_error, noise_bits
 from course_lib.he.packing import ValueLayout, WeightLayout
-from course_lib.he.parameters import LINEAR
+from course_lib.he.parameters import LINEAR, galois_elements, seal_context
 from course_lib.he.wire import from_text
 
 LAYOUT = WeightLayout(ValueLayout(features=784, slots=LINEAR.slots), classes=10)
@@ -79,7 +80,8 @@ def test_layout_numbers():
     assert len(LAYOUT.shifts[0]) == 8 and len(LAYOUT.fold_steps) == 7
     assert LAYOUT.fold_steps[:2] == (16, 32)
     assert LINEAR.slots // LAYOUT.lanes == 128
-    assert LINEAR.score_scale == 2**49
+    assert LINEAR.score_scale == 2**50
+    assert LINEAR.coeff_modulus_bits == (60, 46)
 
 
 def test_a_hundred_digits_agree_and_noise_leaves_more_than_ten_bits(images, model, client):
@@ -90,7 +92,7 @@ def test_a_hundred_digits_agree_and_noise_leaves_more_than_ten_bits(images, mode
     )
     assert (scores.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert np.abs(scores - expected).max() < 1e-3
-    assert 49 - noise_bits((scores - expected).std(), LINEAR.score_scale) > 10
+    assert 50 - noise_bits((scores - expected).std(), LINEAR.score_scale) > 10
     assert 26 - noise_bits(fresh_error(LINEAR), LINEAR.value_scale) > 10
 
 
@@ -119,3 +121,21 @@ def test_a_linear_model_is_copied_with_785_questions(model):
     intercept = score(np.zeros(784))
     copied = np.array([score(pixel) - intercept for pixel in np.eye(784)]).T
     np.testing.assert_allclose(copied, model.coef_, atol=1e-9)
+
+
+def test_the_noise_of_a_rotation_drowns_a_pixel_but_not_a_score(client):
+    context = seal_context(LINEAR)
+    generator = seal.KeyGenerator(context)
+    galois_keys = seal.GaloisKeys()
+    generator.create_galois_keys(galois_elements(LINEAR), galois_keys)
+    encoder, plain, ciphertext = seal.CKKSEncoder(context), seal.Plaintext(), seal.Ciphertext()
+    values = np.random.default_rng(0).random(LINEAR.slots)
+    errors = {}
+    for scale in (LINEAR.value_scale, LINEAR.score_scale):
+        encoder.encode(values.tolist(), scale, plain)
+        seal.Encryptor(context, generator.secret_key()).encrypt_symmetric(plain, ciphertext)
+        seal.Evaluator(context).rotate_vector_inplace(ciphertext, 1, galois_keys)
+        seal.Decryptor(context, generator.secret_key()).decrypt(ciphertext, plain)
+        errors[scale] = (np.array(encoder.decode_double(plain)) - np.roll(values, -1)).std()
+    assert errors[LINEAR.value_scale] > 0.25  # a pixel is between 0 and 1
+    assert errors[LINEAR.score_scale] < 1e-6

@@ -52,7 +52,7 @@ from course_lib.i18n import _, number
 # %% [markdown]
 # ## Encryption on paper
 #
-# We start with a toy in decimal. A secret is a list of four small numbers. To encrypt 3.14 we store it as 3140
+# We start with a toy in decimal. A secret is a list of four numbers, each -1, 0 or 1. To encrypt 3.14 we store it as 3140
 # (the **scale**, `SCALE`, is 1000), add a small random **noise**, and hide the result behind a random mask. All numbers
 # are remainders after division by one billion (the **modulus**, `MODULUS`).
 #

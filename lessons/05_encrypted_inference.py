@@ -179,8 +179,8 @@ show(
 # %% [markdown]
 # ## First try: what the library offers
 #
-# TenSEAL multiplies an encrypted vector by a matrix with one call. It works, but look at the clock, and at the
-# size of the keys that a client has to send first.
+# TenSEAL multiplies an encrypted vector by a matrix with one call. It works, but look at the clock (it takes some
+# seconds), and at the size of the keys that a client has to send first.
 
 # %% tags=["nbval-ignore-output", "reason:timing"]
 encrypted_image = ts.ckks_vector(context, x_test[0].tolist())
@@ -237,7 +237,7 @@ show(
     pictures.draw_lanes(layout),
     alt=_("Eight shifts by 32 slots. From shift to shift the classes move one slot to the right."),
 )
-print(layout.lanes, layout.shifts, layout.fold_steps, layout.rotations)
+print(f"{layout.lanes=} {layout.shifts=}\n{layout.fold_steps=} {layout.rotations=}")
 
 # %% [markdown]
 # Fourteen rotations for the whole matrix: seven between the shifts, seven to fold. One more idea is about *noise*:
@@ -270,8 +270,8 @@ check("encrypted_inference.fold", fold)
 # ## The service
 #
 # Now the real thing: a web service in a process of its own, with the model and a store for public keys. The first
-# line that is printed is the command that starts the same service in a terminal. The second is the address of its
-# page, where you can read what it accepts.
+# line that is printed is the command that starts the same service once more, in a terminal in JupyterLab and on port
+# 8000, as long as this one runs. The second is the address of its page, where you can read what it accepts.
 #
 # The client makes its keys. The secret key stays in the client's process. The public keys let the service
 # rotate, not decrypt. They are uploaded **once**; the key id is their digest. After that, a question is one
@@ -296,7 +296,7 @@ def classify(image):
 
 
 scores = classify(x_test[0])
-print(scores.argmax(), y_test[0])
+print(f"{scores.argmax()=} {y_test[0]=}")
 show(
     pictures.draw_scores(x_test[0].reshape(28, 28), scores, plain_scores[0]),
     alt=_("A handwritten seven and its ten scores, the same with and without encryption."),
@@ -314,7 +314,8 @@ encrypted_scores = np.array([classify(image) for image in tqdm(x_test[:100], des
 
 # %%
 errors = encrypted_scores - plain_scores[:100]
-print((encrypted_scores.argmax(axis=1) == plain_scores[:100].argmax(axis=1)).sum(), abs(errors).max() < 1e-3)
+same = (encrypted_scores.argmax(axis=1) == plain_scores[:100].argmax(axis=1)).sum()
+print(f"{same=} {abs(errors).max() < 1e-3=}")
 
 pixel_noise = noise_bits(fresh_error(LINEAR), LINEAR.value_scale)
 score_noise = noise_bits(errors.std(), LINEAR.score_scale)
@@ -344,7 +345,7 @@ show(
 )
 
 key_store = KeyStore(service.key_store)
-print(key_store.key_ids() == [key_id], key_store.get(key_id) == public_keys)
+print(f"{key_store.key_ids() == [key_id]=} {key_store.get(key_id) == public_keys=}")
 
 answer = service.run(json.dumps({"data": client.encrypt(x_test[0]), "key_id": key_id}))
 try:
@@ -385,7 +386,7 @@ show(pictures.draw_costs(times, sizes), alt=alt)
 
 # %%
 service.delete()
-print(service.process.running)
+print(f"{service.process.running=}")
 
 # %% [markdown]
 # ## Where it breaks

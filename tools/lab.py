@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from course_lib.i18n import LANGUAGES, language
+from course_lib.i18n import LANGUAGES, language, match
 
 PROJECT = Path(__file__).resolve().parents[1]
 LAB_FOLDER = PROJECT / ".cache" / "lab"  # a folder a language, so that two labs can run at once
@@ -50,6 +50,9 @@ def command(code: str, folder: Path, arguments: list[str]) -> list[str]:
 
 
 def main() -> None:
+    wish = os.environ.get("COURSE_LANG", "").strip()
+    if wish and match(wish) is None:
+        sys.exit(f"COURSE_LANG={wish} is none of the course's languages: {', '.join(LANGUAGES)}.")
     code = language()
     os.chdir(PROJECT)
     welcome = Path("notebooks") / code / "00_welcome.ipynb"
@@ -61,7 +64,7 @@ def main() -> None:
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
-    print(f"JupyterLab opens {welcome} ({LANGUAGES[code]}). Ctrl+C in this window ends it.", flush=True)
+    print(f"JupyterLab opens {welcome} ({LANGUAGES[code]}). Ctrl+C twice in this window ends it.", flush=True)
     arguments = command(code, folder, sys.argv[1:])
     os.execv(arguments[0], arguments)
 

@@ -63,7 +63,7 @@ def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
         openapi_extra=_described_body("application/octet-stream", {"type": "string", "format": "binary"}),
     )
     async def upload_keys(key_id: str, request: Request) -> Response:
-        """The body is the blob that `client.get_public_keys()` returned, the key id its SHA-256."""
+        """The path ends with the key id, the body is the blob: what `client.get_public_keys()` returns."""
         _check(key_id, request)
         async with intake.body(request, MOST_KEY_BYTES) as public_keys:
             answer = await _ask(pool, "upload", public_keys, key_id=key_id)

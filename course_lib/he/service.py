@@ -17,7 +17,7 @@ from course_lib.he.endpoints import create_app
 from course_lib.he.pool import WorkerPool, worker_command
 from course_lib.he.scoring import make_scorer
 from course_lib.i18n import _
-from course_lib.processes import exit_with_parent
+from course_lib.processes import exit_with_parent, require_free
 
 SECONDS_TO_FINISH = 3  # that a caller has left once the service has been asked to stop
 
@@ -29,7 +29,8 @@ def main(words: list[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     try:
         server = _checked_server(arguments)
-    except (OSError, ValueError) as error:
+        require_free(arguments.port, _("encrypted inference"))
+    except (OSError, ValueError, RuntimeError) as error:
         parser.error(str(error))
     pool = WorkerPool(worker_command(arguments.model, arguments.key_store), arguments.workers)
     uvicorn.run(

@@ -12,6 +12,6 @@ server does, `start_server` says that it failed.
 """
 
 from course_lib.processes.lifeline import exit_with_parent
-from course_lib.processes.server import HOST, ServerProcess, free_port, start_server
+from course_lib.processes.server import HOST, ServerProcess, free_port, require_free, start_server
 
-__all__ = ["HOST", "ServerProcess", "exit_with_parent", "free_port", "start_server"]
+__all__ = ["HOST", "ServerProcess", "exit_with_parent", "free_port", "require_free", "start_server"]

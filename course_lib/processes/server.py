@@ -45,11 +45,11 @@ class ServerProcess:
     def browser_url(self) -> str:
         """The address for the reader's browser: through jupyter-server-proxy on JupyterHub and Binder."""
         prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
-        return f"{prefix.rstrip('/')}/proxy/{self.port}/" if prefix else self.url
+        return f"{prefix.rstrip('/')}/proxy/{self.port}" if prefix else self.url
 
     @property
     def command(self) -> str:
-        """What to type in a terminal to start the same server there."""
+        """What to type in a terminal to start the same server there, on the port that it takes by itself."""
         words = ["python", *self._arguments]
         return shlex.join(words) if _POSIX else subprocess.list2cmdline(words)
 
@@ -98,10 +98,9 @@ def start_server(
     False
     """
     port = free_port() if port is None else port
-    _require_free(port, name)
-    arguments = [*arguments, "--port", str(port)]
+    require_free(port, name)
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, *arguments, "--port", str(port)],
         stdin=subprocess.PIPE,  # the lifeline: it closes when this process is gone, however it went
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -156,7 +155,11 @@ class _Log:
         self._reader.join(GRACE)
 
 
-def _require_free(port: int, name: str) -> None:
+def require_free(port: int, name: str) -> None:
+    """Raise RuntimeError, with what to do, where the server `name` can't have this port.
+
+    >>> require_free(free_port(), "a server")
+    """
     with socket.socket() as probe:
         if _POSIX:  # as servers do; on Windows the same option would take the port from its owner
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

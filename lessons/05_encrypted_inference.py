@@ -29,6 +29,7 @@
 
 # %% tags=["imports"]
 import json
+import sys
 import time
 
 import numpy as np
@@ -310,7 +311,8 @@ show(
 # stored number go, measured on a fresh ciphertext and on these hundred answers.
 
 # %% tags=["nbval-ignore-output", "reason:progress"]
-encrypted_scores = np.array([classify(image) for image in tqdm(x_test[:100], desc=_("digits"))])
+images = tqdm(x_test[:100], desc=_("digits"), file=sys.stdout)
+encrypted_scores = np.array([classify(image) for image in images])
 
 # %%
 errors = encrypted_scores - plain_scores[:100]

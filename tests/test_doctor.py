@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -46,7 +47,8 @@ def test_this_machine_is_described_line_by_line():
     report = examination.doctor()
     lines = repr(report).splitlines()
     assert lines[0].startswith("✓ Python 3.11.")
-    for told in ("packages", "PyTorch", "memory", "disk", "127.0.0.1", "mnist", "wine-quality", "日本語"):
+    assert any("PyTorch" in line for line in lines) == (find_spec("torch") is not None)
+    for told in ("packages", "memory", "disk", "127.0.0.1", "mnist", "wine-quality", "日本語"):
         assert any(told in line for line in lines), told
     assert lines[-1] == ("All is well." if report.well else "What is marked ✗ has to be mended.")
 
@@ -85,6 +87,17 @@ def test_packages_unlike_the_lock_are_named(locked):
         finding.what == "2 of 3 packages are not those of the lock: numpy 2.0.0 (==1.26.4), pandas is missing"
     )
     assert "sh tools/setup.sh" in finding.advice
+
+
+def test_a_pytorch_that_could_not_be_reached_is_a_warning(locked):
+    finding = only(locked("numpy==1.26.4\ntorch==2.13.0\n", numpy="1.26.4"))
+    assert finding.mark == "!" and finding.what.endswith(": torch is missing")
+    assert "sh tools/setup.sh" in finding.advice
+
+
+@pytest.mark.parametrize("installed", [{"numpy": "2.0.0"}, {}, {"numpy": "1.26.4", "torch": "2.12.0"}])
+def test_another_pytorch_or_more_than_it_missing_is_a_fault(locked, installed):
+    assert only(locked("numpy==1.26.4\ntorch==2.13.0\n", **installed)).mark == "✗"
 
 
 def test_a_long_list_of_differences_is_cut(locked):

@@ -4,13 +4,14 @@ import ast
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
-import pyarrow
 import pytest
 import tenseal.sealapi as seal
 from hypothesis import given, settings
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 from course_lib.he import EILinearRegressionClient, EIServer, by_hand, wire
 from course_lib.he.packing import ValueLayout, WeightLayout, multiply_in_slots, split_classes
 from course_lib.he.parameters import LINEAR, MAX_COEFF_MODULUS_BITS, Parameters, seal_context
-from course_lib.he.serialization import to_bytes
+from course_lib.he.serialization import ciphertext_from_bytes, from_bytes, to_bytes
 from course_lib.he.server import load_galois_keys
+from he_callers import flip
+from tools.fuzz_damage import inflated
 
 ROOT = Path(__file__).parent.parent
 
@@ -173,9 +176,8 @@ def test_scores_beyond_the_range_are_noticed(client, public_keys):
 
 
 def unpacked(kind: str, frame: bytes) -> bytes:
-    """The 64-bit words inside a frame: SEAL compresses them (zstd), behind a header of 16 bytes."""
-    payload = wire.unpack(kind, frame, parameters=LINEAR)[1]
-    return pyarrow.input_stream(pyarrow.BufferReader(payload[16:]), compression="zstd").read()
+    """The 64-bit words inside a frame, which SEAL compresses."""
+    return inflated(wire.unpack(kind, frame, parameters=LINEAR)[1])
 
 
 def test_what_leaves_the_client_holds_neither_secret_nor_values(client):
@@ -240,6 +242,8 @@ def test_security_is_enforced():
         seal_context(Parameters(4096, (60, 50), 2.0**26, 2.0**23))
     with pytest.raises(ValueError, match="must be one of"):
         seal_context(Parameters(5000, (60, 49), 2.0**26, 2.0**23))
+    # SEAL's own check, should our table be wrong one day.
+    assert seal_context(LINEAR).key_context_data().qualifiers().sec_level == seal.SEC_LEVEL_TYPE.TC128
 
 
 @pytest.mark.parametrize(
@@ -278,10 +282,6 @@ def test_models_that_cannot_be_served(coeffs, intercept, message):
         EIServer(coeffs, intercept)
 
 
-def flip(data: bytes, position: int) -> bytes:
-    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -293,6 +293,7 @@ def flip(data: bytes, position: int) -> bytes:
         (lambda texts: [""], "0 bytes"),
         (lambda texts: [texts[0][:400]], "should have"),
         (lambda texts: [wire.to_text(flip(wire.from_text(texts[0]), 500))], "SHA-256"),
+        (lambda texts: [wire.to_text(flip(wire.from_text(texts[0]), 14))], "SHA-256"),  # of the count
         (lambda texts: [reframed(texts[0], lambda payload: payload[:100])], "SEAL can't read a Ciphertext"),
         (lambda texts: [reframed(texts[0], lambda payload: b"")], "SEAL can't read a Ciphertext"),
         (lambda texts: [texts[0] * 3], "At most|base64"),
@@ -330,6 +331,19 @@ def test_another_scale_is_refused(client, server, public_keys, scale):
     text = wire.to_text(wire.pack("values", payload, parameters=LINEAR, count=20))
     with pytest.raises(ValueError, match="at a scale of 67108864 was expected"):
         server.predict([text], public_keys)
+
+
+def test_another_level_is_refused():
+    """Only parameters with more primes than ours have a level below the top that SEAL lets through."""
+    longer = Parameters(8192, (60, 40, 60), 2.0**26, 2.0**24)
+    context, ciphertext = seal_context(longer), seal.Ciphertext()
+    key = seal.KeyGenerator(context).secret_key()
+    seal.Encryptor(context, key).encrypt_zero_symmetric(ciphertext)
+    ciphertext.scale = longer.value_scale
+    ciphertext_from_bytes(context, to_bytes(ciphertext), scale=longer.value_scale)
+    seal.Evaluator(context).mod_switch_to_next_inplace(ciphertext)
+    with pytest.raises(ValueError, match="but another came"):
+        ciphertext_from_bytes(context, to_bytes(ciphertext), scale=longer.value_scale)
 
 
 def test_public_keys_that_are_damaged_or_incomplete(client, server, public_keys):
@@ -397,6 +411,17 @@ def test_no_file_is_left_behind(tmp_path):
         check=True,
     )
     assert shown.stdout.strip() == "0 []"
+
+
+def test_without_files_in_memory_a_private_folder_serves_and_goes(monkeypatch, tmp_path):
+    """What macOS and Windows do: a secret key there and back, and what SEAL refuses, leave no file."""
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    client = EILinearRegressionClient()
+    assert EILinearRegressionClient(client.secret_key()).secret_key() == client.secret_key()
+    with pytest.raises(ValueError, match="SEAL can't read"):
+        from_bytes(seal.Ciphertext, seal_context(LINEAR), b"nothing for SEAL")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["toy_encrypt", "toy_decrypt", "multiply_by_diagonals"])

@@ -58,6 +58,7 @@ def connection_string(tmp_path_factory):
 
 @pytest.fixture
 def key_store_url(connection_string, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")  # Azure's client asks the environment for a proxy
     monkeypatch.setenv("FSSPEC_ABFS_CONNECTION_STRING", connection_string)  # read by the service
     monkeypatch.setitem(fsspec.config.conf, "abfs", {"connection_string": connection_string})  # and here
     container = f"container-{secrets.token_hex(4)}"

@@ -9,7 +9,8 @@ import pytest
 
 from course_lib.he import wire
 from course_lib.he.deployment import deploy
-from course_lib.he.parameters import LINEAR
+from course_lib.he.parameters import LINEAR, seal_context
+from course_lib.he.serialization import ciphertext_from_bytes
 from tools.fuzz import Attempt, Failure, Target, fuzz
 from tools.fuzz_cases import FEATURES, upload
 from tools.fuzz_damage import SEAL_HEADER, UNCOMPRESSED, ZLIB, ZSTD, inflated, saved
@@ -19,7 +20,7 @@ COEFFS, INTERCEPT = RANDOM.normal(size=(10, FEATURES)), RANDOM.normal(size=10)
 
 # What SEAL 4 writes for a ciphertext: its parameters' hash, then these fields, then two objects with headers.
 HASH_BYTES = 32
-SIZE_FIELD, SCALE_FIELD = HASH_BYTES + 1, HASH_BYTES + 25
+NTT_FIELD, SIZE_FIELD, SCALE_FIELD = HASH_BYTES, HASH_BYTES + 1, HASH_BYTES + 25
 FIELDS_BYTES = 73
 POLYNOMIAL_BYTES = 8 * LINEAR.poly_modulus_degree
 
@@ -87,6 +88,27 @@ def test_the_same_content_may_be_compressed_in_any_way(target, fields, compressi
 def test_another_number_of_polynomials(target, fields, size):
     fields[SIZE_FIELD : SIZE_FIELD + 8] = struct.pack("<Q", size)
     assert score(target, saved(bytes(fields))) == 400
+
+
+def is_refused_by_us(target: Target, payload: bytes) -> bool:
+    """Whether we refuse what SEAL loads, before anything is computed: SEAL itself would do so later."""
+    with pytest.raises(ValueError, match="A ciphertext of two polynomials .* but another came"):
+        ciphertext_from_bytes(seal_context(LINEAR), payload, scale=LINEAR.value_scale)
+    return score(target, payload) == 400
+
+
+def test_polynomials_that_are_not_in_ntt_form(target, fields):
+    assert fields[NTT_FIELD] == 1
+    fields[NTT_FIELD] = 0
+    assert is_refused_by_us(target, saved(bytes(fields)))
+
+
+def test_three_polynomials_that_are_all_there(target, fields):
+    fields[SIZE_FIELD : SIZE_FIELD + 8] = struct.pack("<Q", 3)
+    start = FIELDS_BYTES + SEAL_HEADER.size + 8
+    first = bytes(fields[start : start + POLYNOMIAL_BYTES])
+    array = struct.pack("<Q", 3 * LINEAR.poly_modulus_degree) + first * 3
+    assert is_refused_by_us(target, saved(bytes(fields[:FIELDS_BYTES]) + saved(array)))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 5e-324, 2.0**25, 2.0**60, float("inf"), float("nan")])

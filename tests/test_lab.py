@@ -105,5 +105,5 @@ def test_without_a_wish_the_lab_speaks_the_systems_language_and_a_taken_port_is_
             settings = (
                 f"{parts.scheme}://{parts.netloc}/lab/api/settings/@jupyterlab/translation-extension:plugin"
             )
-            answer = httpx.get(f"{settings}?{parts.query}", timeout=60)
+            answer = httpx.get(f"{settings}?{parts.query}", timeout=60, trust_env=False)
             assert answer.json()["settings"]["locale"] == LOCALES[code]

@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
@@ -49,6 +51,14 @@ def exists(path: str) -> bool:
     return any(PROJECT.glob(pattern))
 
 
+def found(module: str) -> bool:
+    """Whether Python could run the module."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # so is the package around it
+        return False
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page):
     links = [text for kind, text in parts(page) if kind == "link"]
@@ -75,9 +85,26 @@ def test_every_make_command_is_known_to_make(page):
         assert result.returncode == 0, f"make {' '.join(arguments)}: {result.stderr}"
 
 
-def test_every_course_command_is_known():
-    called = {arguments[0] for arguments in commands("README.md", "course")}
-    assert called and called <= set(get_command(app).commands)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_course_command_is_known(page):
+    called = {arguments[0] for arguments in commands(page, "course")}
+    assert called <= set(get_command(app).commands)
+    assert called or page != "README.md"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_python_is_to_run_is_there(page):
+    code = "\n".join(text for kind, text in parts(page) if kind == "code")
+    modules = re.findall(r"\bpython[\d.]* -m (\S+)", code)
+    assert modules or page != "CONTRIBUTING.md"
+    assert [module for module in modules if not found(module)] == []
+
+
+def test_the_conda_environment_has_one_name():
+    name = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))["name"]
+    called = commands("README.md", "conda")
+    assert ["env", "create", "-f", "environment.yml"] in called
+    assert [arguments[1:] for arguments in called if arguments[0] == "activate"] == [[name]]
 
 
 def test_every_language_can_be_opened_here_and_on_binder():

@@ -1,6 +1,7 @@
-"""The set-up of a fresh machine, told by a Python that only notes what it was asked for."""
+"""The set-up of a fresh machine and of a server, told by programs that only note what they were asked."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,7 @@ case "$*" in
     *version_info*) echo "$VERSION" ;;
     "-c print(open"*) exec {sys.executable} "$@" ;;
     *"version(\\"torch\\")"*) exit 1 ;;
-    "-m pip check") echo "$CHECKED" ;;
+    "-m pip check") [ -z "$CHECKED" ] || echo "$CHECKED"; exit "$CHECK_STATUS" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && touch "$3/pyvenv.cfg" ;;
 esac
 """
@@ -69,11 +70,14 @@ class Machine:
         path.write_text(script)
         path.chmod(0o755)
 
-    def run(self, *command: str, version="3.11", refuses="", reason="refused", checked="No broken"):
+    def run(
+        self, *command: str, version="3.11", refuses="", reason="refused", checked="No broken", status=None
+    ):
         self.calls.write_text("")
         environment = {"PATH": str(self.programs), "CALLS": str(self.calls), "VERSION": version}
         environment |= {"REFUSES": refuses, "REASON": reason, "BROUGHT": str(self.programs / "python3")}
         environment["CHECKED"] = checked
+        environment["CHECK_STATUS"] = str((0 if checked == "No broken" else 1) if status is None else status)
         return subprocess.run(
             command or ("sh", "tools/setup.sh"),
             cwd=self.course,
@@ -167,6 +171,14 @@ def test_packages_that_contradict_each_other_are_an_error_where_all_are_ours(mac
     assert not (machine.course / ".venv/.course-ready").exists()
 
 
+@pytest.mark.parametrize(("checked", "status"), [("", 1), ("", 2), ("keras 3 has", 137), ("", 0)])
+def test_a_comparison_that_crashes_is_not_taken_for_agreement(machine, checked, status):
+    result = machine.run(checked=checked, status=status)
+    said = f"could not compare the packages with each other (its status: {status};"
+    assert result.returncode == 1 and said in result.stderr
+    assert not (machine.course / ".venv/.course-ready").exists()
+
+
 def test_what_was_in_an_environment_before_may_contradict(machine):
     (machine.course / "conda/bin").mkdir(parents=True)
     shutil.copy(machine.programs / "python3.11", machine.course / "conda/bin/python")
@@ -228,3 +240,73 @@ def test_make_sets_up_when_something_changed_and_only_then(machine, tmp_path):
     assert setups() == 0
     (machine.course / ".venv/bin/python").unlink()
     assert setups() == 1
+
+
+class Server:
+    """A folder with `.ci/run`, and a PATH where every program only notes what it was asked for."""
+
+    def __init__(self, folder: Path):
+        self.course, self.programs, self.calls = folder / "course", folder / "programs", folder / "calls"
+        (self.course / ".ci").mkdir(parents=True)
+        shutil.copy(PROJECT / ".ci/run", self.course / ".ci/run")
+        self.programs.mkdir()
+        for name in ("bash", "dirname"):
+            (self.programs / name).symlink_to(shutil.which(name))
+        for name in ("make", "chromium", "msgfmt", "npm", "uv", "apt-get"):
+            self.add(name, f'echo "{name} $*" >>"$CALLS"')
+        self.add("dpkg-query", "echo installed")
+        self.add("id", "echo 0")
+        self.add("node", "exit 1")
+
+    def add(self, name: str, line: str) -> None:
+        path = self.programs / name
+        path.write_text(f"#!{self.programs / 'bash'}\n{line}\n")
+        path.chmod(0o755)
+
+    def run(self) -> tuple[int, list[str]]:
+        """The status, and the calls in order."""
+        self.calls.write_text("")
+        environment = {"PATH": str(self.programs), "CALLS": str(self.calls)}
+        done = subprocess.run(["bash", ".ci/run"], cwd=self.course, env=environment, timeout=60)
+        return done.returncode, self.calls.read_text().splitlines()
+
+
+@pytest.fixture
+def server(tmp_path) -> Server:
+    return Server(tmp_path)
+
+
+def test_a_server_gets_azurite_in_the_version_that_is_pinned(server):
+    azurite = server.course / ".cache/node/node_modules/.bin/azurite-blob"
+    pinned = re.search(r"^azurite=([\d.]+)", (PROJECT / ".ci/run").read_text(), re.MULTILINE)[1]
+    install = f"npm install --silent --no-fund --no-audit --prefix .cache/node azurite@{pinned}"
+    tests = ["make test", "make lint"]
+    assert server.run() == (0, [install, *tests])
+    azurite.parent.mkdir(parents=True)
+    azurite.touch(0o755)
+    server.add("node", "echo 1.0.0")
+    assert server.run() == (0, [install, *tests])
+    server.add("node", f"echo {pinned}")
+    assert server.run() == (0, tests)
+
+
+def test_a_server_gets_the_packages_that_are_missing(server):
+    (server.programs / "msgfmt").unlink()
+    (server.programs / "chromium").unlink()
+    status, calls = server.run()
+    assert status == 0 and "apt-get install -y -qq --no-install-recommends chromium gettext" in calls
+
+
+def test_what_fails_first_ends_a_servers_run(server):
+    server.add("make", 'echo "make $*" >>"$CALLS"; exit 2')
+    status, calls = server.run()
+    assert status == 2 and calls[-1] == "make test"
+
+
+def test_a_list_of_missing_packages_that_fails_ends_a_servers_run(server):
+    script = server.course / ".ci/run"
+    text = script.read_text()
+    broken = text.replace("missing_packages() {\n", "missing_packages() {\n    false\n")
+    assert broken != text
+    script.write_text(broken)
+    assert server.run() == (1, [])

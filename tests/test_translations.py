@@ -121,6 +121,10 @@ def entry(source, translation, kinds="prose"):
         ("{a} rows", "a} Zeilen", "code", "placeholder"),
         ("%s rows", "Zeilen", "code", "placeholder lost: %s"),
         ("name: ", "Name:", "code", "white space"),
+        ("copied with 785 questions", "mit 758 Fragen kopiert", "prose", "number lost: 785"),
+        ("1,599 wines", "1.600 Weine", "code", "number lost: 1599"),
+        ("# 28 by 28", "# 28 mal 26", "comment", "number lost: 28"),
+        ("0.7 MB", "7 MB", "prose", "number lost: 07"),
         ("see [it](a.md)", "siehe [es](b.md)", "prose", "link lost: a.md"),
         ("![it](a.png)", "![es](b.png)", "prose", "picture"),
         ("$x$ grows", "$y$ wächst", "prose", "formula"),
@@ -149,6 +153,8 @@ def test_a_loss_is_noticed(source, translation, kinds, complaint):
         ("x * y * z", "x * y", "comment"),
         ("a **b** c", "a**b**c", "prose"),
         ("50% of $x$", "50 % von $x$", "code, prose"),
+        ("1,599 of 70,000 at 0.7", "0,7 bei 1.599 von 70\u00a0000", "prose"),
+        ("ten digits", "10 Ziffern", "prose"),
     ],
 )
 def test_a_good_translation_is_left_in_peace(source, translation, kinds):

@@ -1,11 +1,13 @@
 """What can be wrong with a lesson's source, told in sentences that name the cell.
 
-Each function returns a list of complaints; an empty list is good news. Whether a lesson is true is the
-business of the claims tests, and whether it runs of nbval.
+Each function returns a list of complaints; an empty list is good news. tests/test_lessons.py calls them for
+every lesson, and tests/test_translations.py looks at the library's code with `code_complaints`. Whether a
+lesson is true is the business of the claims tests, and whether it runs of nbval.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -17,9 +19,12 @@ from tools.prose_messages import html_blocks
 FEWEST_CELLS, MOST_CELLS = 15, 35
 MOST_LINES = 25
 LONGEST_PATH = 100
-NEEDS_A_REASON = {"nbval-skip", "nbval-ignore-output", "raises-exception", "nbval-raises-exception"}
+# nbval-skip is not among them: a cell that no test runs may be broken without anybody noticing.
+NEEDS_A_REASON = {"nbval-ignore-output", "raises-exception", "nbval-raises-exception"}
 REASONS = {f"reason:{why}" for why in ("timing", "progress", "machine", "random", "training")}
 SETUP_TAGS = {"imports", "exercise-setup"}
+# nbval obeys comments too, and would do so behind the tags' back.
+NBVAL_COMMENT = re.compile(r"^\s*#+\s*((?:NBVAL|PYTEST_VALIDATE)_\w+)\s*$", re.MULTILINE)
 
 
 def lesson_complaints(lesson: Lesson) -> list[str]:
@@ -65,6 +70,7 @@ def code_complaints(code: str) -> list[str]:
         complaints += [f"an empty message: {code!r}" for text in string_messages(code) if not text.strip()]
     except SyntaxError as error:
         return [f"is not plain Python: {error}"]
+    complaints += [f"a tag says this, not a comment: {marker}" for marker in NBVAL_COMMENT.findall(code)]
     if (count := len(code.split("\n"))) > MOST_LINES:
         complaints.append(f"{count} lines; {MOST_LINES} are the most.")
     return complaints
@@ -73,8 +79,8 @@ def code_complaints(code: str) -> list[str]:
 def tag_complaints(tags: Iterable[str]) -> list[str]:
     """Tags that nobody knows, and outputs that are not compared for no reason given.
 
-    >>> tag_complaints(["nbval-skip"])
-    ['nbval-skip without one of reason:machine reason:progress reason:random reason:timing reason:training']
+    >>> tag_complaints(["nbval-skip", "reason:timing"])
+    ['unknown tag nbval-skip', 'a reason without what it is the reason for: reason:timing']
     """
     tags = set(tags)
     complaints = [

@@ -1,7 +1,8 @@
 """What can be wrong with committed notebooks, told in sentences that name them.
 
-Each function returns a list of complaints; an empty list is good news. Outputs are compared with a fresh run
-by nbval, not here; here is what nbval does not look at.
+Each function returns a list of complaints; an empty list is good news. tests/test_notebooks.py calls them for
+every committed notebook. Outputs are compared with a fresh run by nbval, not here; here is what nbval does
+not look at.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What can be wrong with one translation, told in sentences that name it.
 
-Each function returns a list of complaints; an empty list is good news. Whether a translation reads well,
-and whether its numbers still say the same, is left to people.
+Each function returns a list of complaints; an empty list is good news. tests/test_translations.py calls them
+for every catalogue. Whether a translation reads well, and whether a number that it writes as a word is still
+the same, is left to people.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ from tools.catalogues import COMMENT_KIND, PROSE_KIND, STRING_KIND
 from tools.prose_messages import block_structure, inline_parts, plain_text
 
 PERCENT = re.compile(r"%\(\w+\)[sdrf]|%[sdrf]\b")
+# A number with what languages put between its digits: point, comma, no-break space, narrow no-break space.
+NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f]\d+)*")
 
 
 def entry_complaints(entry: polib.POEntry) -> list[str]:
-    """What a translation lost or added: placeholders, code spans, formulas, links, emphasis, blocks."""
+    """What a translation lost or added: placeholders, code spans, formulas, links, blocks; lost: numbers."""
     kinds, source, translation = entry.comment.split(", "), entry.msgid, entry.msgstr
-    found = []
+    # Lost only: where the source says "ten", a translation may well say 10.
+    lost = list((_numbers(source) - _numbers(translation)).elements())
+    found = [f"number lost: {', '.join(lost)}"] if lost else []
     if STRING_KIND in kinds:
         found += _differences("placeholder", _placeholders(source), _placeholders(translation))
         found += _differences("edge of white space", Counter(_edges(source)), Counter(_edges(translation)))
@@ -104,6 +109,11 @@ def _differences(kind: str, ours: Counter, theirs: Counter) -> list[str]:
     return ([f"{kind} lost: {', '.join(lost)}"] if lost else []) + (
         [f"{kind} added: {', '.join(added)}"] if added else []
     )
+
+
+def _numbers(text: str) -> Counter[str]:
+    """The digits of each number, without what stands between them: 1,599 is 1.599 in German."""
+    return Counter(re.sub(r"\D", "", number) for number in NUMBER.findall(text))
 
 
 def _placeholders(text: str) -> Counter[str]:

@@ -27,7 +27,7 @@ from tools.fuzz_cases import FEATURES, MUTATIONS, Attempt, Caller
 BATCH = 25
 ENDED_A_WORKER = 422
 SECONDS_PER_ANSWER = 60
-FAILURES = Path(".cache/fuzz")
+FAILURES = Path(__file__).resolve().parents[1] / ".cache" / "fuzz"
 
 
 class Failure(AssertionError):

@@ -127,7 +127,13 @@ install_torch() {
 # The packages must agree with each other; a PyTorch that is left out is the one thing that may be missing.
 # In an environment of somebody else's making, what was there before may be at odds with the lock.
 check_packages() {
-    contradictions=$("$python" -m pip check 2>/dev/null | grep -v -e '^No broken' -e 'requires torch' || true)
+    status=0
+    said=$("$python" -m pip check 2>>"$log") || status=$?
+    # 0: all agree; 1, with a line for each: they don't. Anything else is no answer.
+    if [ -z "$said" ] || [ "$status" -gt 1 ]; then
+        fail "pip could not compare the packages with each other (its status: $status; the whole story: $log)."
+    fi
+    contradictions=$(printf '%s\n' "$said" | sed -e '/^No broken/d' -e '/requires torch/d')
     [ -n "$contradictions" ] || return 0
     [ ! -e "$environment/.course-made" ] || fail "The packages contradict each other: $contradictions"
     say "      What was in $environment before does not fit the course's packages: $contradictions"

@@ -68,7 +68,7 @@ def ciphertext_from_bytes(context: seal.SEALContext, data: bytes, *, scale: floa
     expected = (
         ciphertext.size() == 2
         and ciphertext.is_ntt_form()
-        and ciphertext.parms_id() == context.first_parms_id()
+        and ciphertext.parms_id() == context.first_parms_id()  # with more primes, others are below
         and ciphertext.scale == scale
     )
     if not expected:

@@ -1,0 +1,180 @@
+"""``course pate analyse``: what a table of votes costs in privacy, every ε under its own name.
+
+Leaves out drawing the noise of a release, which is done once and by the one who answers for it:
+`course_lib.pate.accounting.smooth_sensitivity.sanitised_epsilon`.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from course_lib.i18n import _
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from course_lib.pate.accounting import Analysis
+
+app = typer.Typer(no_args_is_help=True, help=_("PATE: learn from private data by noisy votes."))
+
+
+def read_votes(path: Path) -> "np.ndarray":
+    """The table in a ``.npy`` file, or the one named `votes` in a ``.npz`` file; nothing is unpickled.
+
+    Raises ValueError where the file is missing, cut off, or holds something else.
+    """
+    import numpy as np
+
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            return content["votes"]
+    except Exception as error:  # NumPy's readers fail in many ways on a damaged file
+        message = _("{path} holds no table of votes that can be read: {reason}")
+        raise ValueError(message.format(path=path, reason=error)) from error
+
+
+@app.callback()
+def pate() -> None:
+    """So that `analyse` stays a word to type, however many commands there are."""
+
+
+@app.command(help=_("State what the votes in VOTES (.npy, queries x classes) cost in privacy."))
+def analyse(
+    votes: Annotated[Path, typer.Argument(metavar="VOTES", show_default=False)],
+    sigma: Annotated[float, typer.Option(help=_("Standard deviation of the noise on each vote count."))],
+    delta: Annotated[float, typer.Option(help=_("The δ of (ε, δ)."))],
+    threshold: Annotated[
+        float | None, typer.Option(help=_("Confident-GNMax: answer where the noisy top count reaches this."))
+    ] = None,
+    sigma_threshold: Annotated[
+        float | None,
+        typer.Option(help=_("Confident-GNMax: standard deviation of the noise on the top count.")),
+    ] = None,
+    queries: Annotated[int | None, typer.Option(help=_("Analyse so many rows, from the first."))] = None,
+    data_independent: Annotated[
+        bool, typer.Option("--data-independent", help=_("State only what holds whatever the votes are."))
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=_("Write JSON."))] = False,
+) -> None:
+    """Print the analysis; exit with 2 and one sentence where the input is bad."""
+    from course_lib.pate import accounting
+
+    try:
+        table = read_votes(votes)
+        if queries is not None and not 1 <= queries <= len(table):
+            message = _("{queries} queries were asked for, but {path} has {rows} rows.")
+            raise ValueError(message.format(queries=queries, path=votes, rows=len(table)))
+        found = accounting.analyse(
+            table[:queries],
+            sigma=sigma,
+            delta=delta,
+            threshold=threshold,
+            sigma_threshold=sigma_threshold,
+            data_dependent=not data_independent,
+        )
+    except ValueError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(code=2) from None
+    if as_json:
+        typer.echo(json.dumps(as_record(found, sigma=sigma, delta=delta)))
+        return
+    typer.echo("\n".join(as_lines(found, delta=delta, confident=threshold is not None)))
+
+
+def as_record(found: "Analysis", *, sigma: float, delta: float) -> dict:
+    """The analysis as JSON has it: numbers, and names that say which ε is which.
+
+    `data_dependent.before_sanitising` must not be published; `expected_after_sanitising` is where a release
+    would fall, with standard deviation `plus_minus`, and is private too until it is drawn.
+    """
+    independent, dependent = found.data_independent, found.data_dependent
+    record = {
+        "queries": found.queries,
+        "teachers": found.teachers,
+        "classes": found.classes,
+        "answers": found.answers,
+        "sigma": sigma,
+        "delta": delta,
+        "data_independent": {
+            "exact_gaussian_epsilon": independent.exact_gaussian_epsilon,
+            "tight": independent.tight._asdict(),
+            "classic": independent.classic._asdict(),
+        },
+        "data_dependent": None,
+    }
+    if dependent is not None:
+        record["data_dependent"] = dataclasses.asdict(dependent) | {
+            "before_sanitising": dependent.before_sanitising._asdict(),
+            "conditions": dependent.conditions._asdict(),
+            "expected_after_sanitising": dependent.expected_after_sanitising,
+            "release": None,
+        }
+        if dependent.release is not None:
+            release = dependent.release
+            record["data_dependent"]["release"] = {
+                **release._asdict(),
+                # JSON has no infinity: no noise is asked for where nothing can change.
+                "sigma_ss": release.sigma_ss if release.smooth_sensitivity else None,
+                "plus_minus": release.plus_minus,
+            }
+    return record
+
+
+def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
+    """The analysis in sentences, for people."""
+    independent, dependent = found.data_independent, found.data_dependent
+    lines = [
+        _("{queries} queries to {teachers} teachers, {answers} answers, δ = {delta}").format(
+            queries=found.queries, teachers=found.teachers, answers=f"{found.answers:.1f}", delta=f"{delta:g}"
+        )
+    ]
+    if confident:
+        lines.append(
+            _(
+                "The number of answers is the expected one, which only the votes tell:"
+                " for what is published, count the answers that were given out."
+            )
+        )
+    lines += [
+        "",
+        _("Data-independent: holds whatever the votes are, needs no sanitising"),
+        "  "
+        + _("exact Gaussian accounting: ε = {epsilon}").format(
+            epsilon=f"{independent.exact_gaussian_epsilon:.3f}"
+        ),
+        "  " + _("RDP, tight conversion: ε = {epsilon} (order {order})").format(**_shown(independent.tight)),
+        "  "
+        + _("RDP, classic conversion: ε = {epsilon} (order {order})").format(**_shown(independent.classic)),
+    ]
+    if dependent is None:
+        return lines
+    lines += [
+        "",
+        _("Data-dependent: tells something about the votes"),
+        "  "
+        + _("before sanitising, not to be published: ε = {epsilon} (order {order})").format(
+            **_shown(dependent.before_sanitising)
+        ),
+    ]
+    if dependent.release is None:
+        unmet = _("conditions C5 and C6 do not both hold, so nothing can be sanitised")
+        return [*lines, "  " + unmet]
+    return [
+        *lines,
+        "  "
+        + _("after sanitising by smooth sensitivity: ε ≈ {epsilon} ± {deviation}").format(
+            epsilon=f"{dependent.expected_after_sanitising:.3f}",
+            deviation=f"{dependent.release.plus_minus:.3f}",
+        ),
+        "  " + _("(where a release would fall: what is published is one draw from around there)"),
+    ]
+
+
+def _shown(converted) -> dict[str, str]:
+    return {"epsilon": f"{converted.epsilon:.3f}", "order": f"{converted.rdp_order:.4g}"}

@@ -31,9 +31,9 @@ def read_votes(path: Path) -> "np.ndarray":
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return content
+            return np.atleast_1d(content)
         with content:
-            return content["votes"]
+            return np.atleast_1d(content["votes"])
     except Exception as error:  # NumPy's readers fail in many ways on a damaged file
         message = _("{path} holds no table of votes that can be read: {reason}")
         raise ValueError(message.format(path=path, reason=error)) from error
@@ -138,7 +138,7 @@ def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
         lines.append(
             _(
                 "The number of answers is the expected one, which only the votes tell:"
-                " for what is published, count the answers that were given out."
+                " what is published must state the limit at which answering stops."
             )
         )
     lines += [
@@ -163,7 +163,7 @@ def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
         ),
     ]
     if dependent.release is None:
-        unmet = _("conditions C5 and C6 do not both hold, so nothing can be sanitised")
+        unmet = _("conditions C5 and C6 do not both hold at this order: it cannot be sanitised there")
         return [*lines, "  " + unmet]
     return [
         *lines,

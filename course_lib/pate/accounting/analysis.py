@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from course_lib.i18n import _
-from course_lib.pate.accounting.checks import checked_delta, checked_orders, checked_votes
+from course_lib.pate.accounting.checks import (
+    checked_delta,
+    checked_orders,
+    checked_positive,
+    checked_threshold,
+    checked_votes,
+)
 from course_lib.pate.accounting.conditions import Conditions, check_conditions
 from course_lib.pate.accounting.conversion import Converted, classic_epsilon, tight_epsilon
 from course_lib.pate.accounting.gaussian import gaussian_epsilon, gnmax_mu
@@ -35,8 +41,8 @@ from course_lib.pate.accounting.smooth_sensitivity import Release, best_release
 class DataIndependent:
     """Holds for any votes that get that many answers, and needs no sanitising.
 
-    It may be published where the number of answers may: GNMax's is that of the queries, Confident-GNMax's is
-    the number of answers given out, not the expected one, which only the votes tell.
+    It may be published where the number of answers may. GNMax's is that of the queries. Confident-GNMax's is
+    the limit set beforehand, at which it stops; not the expected number, which only the votes tell.
     """
 
     exact_gaussian_epsilon: float
@@ -101,7 +107,7 @@ def analyse(
     3.34
     >>> dependent = found.data_dependent
     >>> round(dependent.before_sanitising.epsilon, 2), round(dependent.expected_after_sanitising, 2)
-    (0.78, 1.11)
+    (0.55, 1.42)
     """
     votes, orders, delta = checked_votes(votes), checked_orders(rdp_orders), checked_delta(delta)
     if (threshold is None) != (sigma_threshold is None):
@@ -109,39 +115,54 @@ def analyse(
             "threshold and sigma_threshold belong together, but {threshold} and {sigma_threshold} came."
         )
         raise ValueError(message.format(threshold=threshold, sigma_threshold=sigma_threshold))
+    teachers = int(votes[0].sum())
+    if threshold is not None:
+        threshold = checked_threshold(threshold, teachers=teachers)
+        sigma_threshold = checked_positive("sigma_threshold", sigma_threshold)
+    sigma = checked_positive("sigma", sigma)
     noise = {"sigma": sigma, "threshold": threshold, "sigma_threshold": sigma_threshold}
+    looks = 0 if threshold is None else len(votes)
     # Queries whose counts differ only in which class has which cost the same: each kind is computed once.
     kinds, kind, repeats = np.unique(np.sort(votes, axis=1), axis=0, return_inverse=True, return_counts=True)
-    looks = 0 if threshold is None else len(votes)
     if answered is not None:
         answered = np.bincount(kind, weights=_checked_answered(answered, looks)) / repeats
     elif threshold is None:
         answered = np.ones(len(kinds))
     else:
         answered = np.exp(log_answered(kinds, threshold=threshold, sigma_threshold=sigma_threshold))
-    answers = float(repeats @ answered)
-    mu = gnmax_mu(answers, sigma=sigma, looks=looks, sigma_threshold=sigma_threshold or math.inf)
-    cost, spread = _summed(*_costs_data_independent(orders, **noise), answered, repeats)
-    classic = classic_epsilon(orders, cost, delta=delta)
-    independent = DataIndependent(
-        gaussian_epsilon(mu, delta=delta),
-        tight_epsilon(orders, cost, delta=delta),
-        classic,
-        float(spread[orders == classic.rdp_order][0]),
+    return Analysis(
+        len(votes),
+        teachers,
+        votes.shape[1],
+        float(repeats @ answered),
+        _data_independent(answered, repeats, orders, delta=delta, looks=looks, **noise),
+        _data_dependent(kinds, answered, repeats, orders, delta=delta, **noise) if data_dependent else None,
     )
-    dependent = None
-    if data_dependent:
-        cost, spread = _summed(*_costs_data_dependent(kinds, orders, **noise), answered, repeats)
-        before = classic_epsilon(orders, cost, delta=delta)
-        conditions = check_conditions(sigma=sigma, rdp_order=before.rdp_order, classes=votes.shape[1])
-        release = None
-        if all(conditions):
-            sensitivity = _sensitivity(kinds, answered, repeats, rdp_order=before.rdp_order, **noise)
-            release = best_release(sensitivity, rdp_order=before.rdp_order)
-        deviation = float(spread[orders == before.rdp_order][0])
-        dependent = DataDependent(before, deviation, conditions, release)
-    teachers = int(votes[0].sum())
-    return Analysis(len(votes), teachers, votes.shape[1], answers, independent, dependent)
+
+
+def _data_independent(answered, repeats, orders, *, delta, looks, **noise) -> DataIndependent:
+    mu = gnmax_mu(
+        float(repeats @ answered),
+        sigma=noise["sigma"],
+        looks=looks,
+        sigma_threshold=noise["sigma_threshold"] or math.inf,
+    )
+    cost, spread = _summed(*_costs_data_independent(orders, **noise), answered, repeats)
+    tight, classic = (convert(orders, cost, delta=delta) for convert in (tight_epsilon, classic_epsilon))
+    deviation = float(spread[orders == classic.rdp_order][0])
+    return DataIndependent(gaussian_epsilon(mu, delta=delta), tight, classic, deviation)
+
+
+def _data_dependent(kinds, answered, repeats, orders, *, delta, **noise) -> DataDependent:
+    cost, spread = _summed(*_costs_data_dependent(kinds, orders, **noise), answered, repeats)
+    before = classic_epsilon(orders, cost, delta=delta)
+    order = before.rdp_order
+    conditions = check_conditions(sigma=noise["sigma"], rdp_order=order, classes=kinds.shape[1])
+    sensitivity = _sensitivity(kinds, answered, repeats, rdp_order=order, **noise)
+    # Where nothing can change, because even unanimous votes cost as much as any, no condition is needed.
+    sound = all(conditions) or not sensitivity.any()
+    release = best_release(sensitivity, rdp_order=order) if sound else None
+    return DataDependent(before, float(spread[orders == order][0]), conditions, release)
 
 
 def _checked_answered(answered: ArrayLike, looks: int) -> np.ndarray:

@@ -539,8 +539,15 @@ def test_the_command_tells_epsilon_before_from_epsilon_after_sanitising(votes_fi
     assert answer.exit_code == 0
     assert "640 queries to 250 teachers, 338.9 answers, δ = 1e-05" in answer.stdout
     assert "exact Gaussian accounting: ε = 2.780" in answer.stdout
-    assert "before sanitising, not to be published: ε = 1.652 (order 16)" in answer.stdout
+    assert "before sanitising, not to be published: ε = 1.652 (order 16.00)" in answer.stdout
     assert "after sanitising by smooth sensitivity: ε ≈ 2.077 ± 0.285" in answer.stdout
+
+
+def test_the_command_writes_numbers_as_the_reader_does(votes_file):
+    answer = CliRunner().invoke(
+        cli.app, ["--lang", "de", "pate", "analyse", str(votes_file), *map(str, CONFIDENT)]
+    )
+    assert answer.exit_code == 0 and "ε = 1,652" in answer.stdout and "338,9" in answer.stdout
 
 
 def test_the_command_writes_json(votes_file):
@@ -610,4 +617,4 @@ def test_the_command_refuses_a_file_that_is_no_table(tmp_path, votes_file, damag
 
 def test_the_command_reads_an_archive_with_votes():
     answer = course(DATA / "pate_votes_250.npz", "--sigma", 40, "--delta", 1e-5, "--data-independent")
-    assert answer.exit_code == 0 and "10000 queries to 250 teachers" in answer.stdout
+    assert answer.exit_code == 0 and "10,000 queries to 250 teachers" in answer.stdout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from course_lib.i18n import _
+from course_lib.i18n import _, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +131,10 @@ def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
     independent, dependent = found.data_independent, found.data_dependent
     lines = [
         _("{queries} queries to {teachers} teachers, {answers} answers, δ = {delta}").format(
-            queries=found.queries, teachers=found.teachers, answers=f"{found.answers:.1f}", delta=f"{delta:g}"
+            queries=number(found.queries),
+            teachers=number(found.teachers),
+            answers=number(found.answers, 1),
+            delta=f"{delta:g}",
         )
     ]
     if confident:
@@ -146,7 +149,7 @@ def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
         _("Data-independent: holds whatever the votes are, needs no sanitising"),
         "  "
         + _("exact Gaussian accounting: ε = {epsilon}").format(
-            epsilon=f"{independent.exact_gaussian_epsilon:.3f}"
+            epsilon=number(independent.exact_gaussian_epsilon, 3)
         ),
         "  " + _("RDP, tight conversion: ε = {epsilon} (order {order})").format(**_shown(independent.tight)),
         "  "
@@ -169,12 +172,12 @@ def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:
         *lines,
         "  "
         + _("after sanitising by smooth sensitivity: ε ≈ {epsilon} ± {deviation}").format(
-            epsilon=f"{dependent.expected_after_sanitising:.3f}",
-            deviation=f"{dependent.release.plus_minus:.3f}",
+            epsilon=number(dependent.expected_after_sanitising, 3),
+            deviation=number(dependent.release.plus_minus, 3),
         ),
         "  " + _("(where a release would fall: what is published is one draw from around there)"),
     ]
 
 
 def _shown(converted) -> dict[str, str]:
-    return {"epsilon": f"{converted.epsilon:.3f}", "order": f"{converted.rdp_order:.4g}"}
+    return {"epsilon": number(converted.epsilon, 3), "order": number(converted.rdp_order, 2)}

@@ -3,7 +3,8 @@
 Many Gaussian mechanisms together are exactly as private as one, so nothing is lost in composing them or in
 turning the result into (ε, δ). The ε is data-independent: it may be published as it is, and needs no
 sanitising. Holds for queries chosen one after another as long as answering stops at a limit set beforehand
-(Smith and Thakurta 2022, "Fully adaptive composition for Gaussian differential privacy"). Leaves out Laplace noise (see `rdp`).
+(Smith and Thakurta 2022, "Fully adaptive composition for Gaussian differential privacy"). Leaves out Laplace
+noise (see `rdp`).
 """
 
 import math

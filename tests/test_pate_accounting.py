@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 from pathlib import Path
 
@@ -553,8 +554,8 @@ def test_the_command_writes_numbers_as_the_reader_does(votes_file):
 def test_the_command_writes_json(votes_file):
     answer = course(votes_file, *CONFIDENT, "--json")
     found = json.loads(answer.stdout)
-    assert found["data_dependent"]["before_sanitising"]["epsilon"] == pytest.approx(1.652, abs=5e-4)
-    assert found["data_dependent"]["expected_after_sanitising"] == pytest.approx(2.077, abs=5e-4)
+    assert found["data_dependent"]["epsilon_before_sanitising"] == pytest.approx(1.652, abs=5e-4)
+    assert found["data_dependent"]["expected_epsilon_after_sanitising"] == pytest.approx(2.077, abs=5e-4)
     assert found["data_dependent"]["release"]["plus_minus"] == pytest.approx(0.285, abs=5e-4)
     assert found["data_independent"]["classic"] == pytest.approx({"epsilon": 3.453, "rdp_order": 8}, abs=5e-4)
 
@@ -613,6 +614,23 @@ def test_the_command_refuses_a_file_that_is_no_table(tmp_path, votes_file, damag
     answer = course(path, "--sigma", 5, "--delta", 1e-5)
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert "table of" in answer.stderr and "Traceback" not in answer.stderr
+
+
+class Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def test_the_command_unpickles_nothing(tmp_path):
+    for name, save in (("votes.npy", np.save), ("votes.npz", lambda path, trap: np.savez(path, votes=trap))):
+        save(tmp_path / name, np.array([[Trap(tmp_path / "sprung")]], dtype=object))
+        assert course(tmp_path / name, "--sigma", 5, "--delta", 1e-5).exit_code == 2
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_the_command_reads_an_archive_with_votes():

@@ -4,7 +4,6 @@ Leaves out drawing the noise of a release, which is done once and by the one who
 `course_lib.pate.accounting.smooth_sensitivity.sanitised_epsilon`.
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from course_lib.pate.accounting import Analysis
+    from course_lib.pate.accounting.analysis import DataDependent
 
 app = typer.Typer(no_args_is_help=True, help=_("PATE: learn from private data by noisy votes."))
 
@@ -88,13 +88,13 @@ def analyse(
 
 
 def as_record(found: "Analysis", *, sigma: float, delta: float) -> dict:
-    """The analysis as JSON has it: numbers, and names that say which ε is which.
+    """The analysis as JSON has it: numbers, under names that say which ε is which.
 
-    `data_dependent.before_sanitising` must not be published; `expected_after_sanitising` is where a release
-    would fall, with standard deviation `plus_minus`, and is private too until it is drawn.
+    Everything in `data_dependent` is as private as the votes; also the ε expected after sanitising, around
+    which the one to publish is drawn with standard deviation `plus_minus`.
     """
-    independent, dependent = found.data_independent, found.data_dependent
-    record = {
+    independent = found.data_independent
+    return {
         "queries": found.queries,
         "teachers": found.teachers,
         "classes": found.classes,
@@ -106,24 +106,26 @@ def as_record(found: "Analysis", *, sigma: float, delta: float) -> dict:
             "tight": independent.tight._asdict(),
             "classic": independent.classic._asdict(),
         },
-        "data_dependent": None,
+        "data_dependent": found.data_dependent and _dependent_record(found.data_dependent),
     }
-    if dependent is not None:
-        record["data_dependent"] = dataclasses.asdict(dependent) | {
-            "before_sanitising": dependent.before_sanitising._asdict(),
-            "conditions": dependent.conditions._asdict(),
-            "expected_after_sanitising": dependent.expected_after_sanitising,
-            "release": None,
-        }
-        if dependent.release is not None:
-            release = dependent.release
-            record["data_dependent"]["release"] = {
-                **release._asdict(),
-                # JSON has no infinity: no noise is asked for where nothing can change.
-                "sigma_ss": release.sigma_ss if release.smooth_sensitivity else None,
-                "plus_minus": release.plus_minus,
-            }
-    return record
+
+
+def _dependent_record(dependent: "DataDependent") -> dict:
+    release = dependent.release
+    return {
+        "epsilon_before_sanitising": dependent.before_sanitising.epsilon,
+        "rdp_order": dependent.before_sanitising.rdp_order,
+        "standard_deviation": dependent.standard_deviation,
+        "conditions": dependent.conditions._asdict(),
+        "expected_epsilon_after_sanitising": dependent.expected_after_sanitising,
+        "release": release
+        and {
+            **release._asdict(),
+            # JSON has no infinity: no noise is asked for where nothing can change.
+            "sigma_ss": release.sigma_ss if release.smooth_sensitivity else None,
+            "plus_minus": release.plus_minus,
+        },
+    }
 
 
 def as_lines(found: "Analysis", *, delta: float, confident: bool) -> list[str]:

@@ -34,6 +34,7 @@ from course_lib.pate.accounting.rdp import (
     gnmax_log_q,
     gnmax_rdp,
     gnmax_rdp_data_independent,
+    gnmax_rdp_of_log_q,
     lnmax_log_q,
     lnmax_rdp,
     lnmax_rdp_data_independent,
@@ -411,6 +412,21 @@ def test_conditions_are_those_that_symbolic_derivatives_show(sigma, order, class
     )
     assert tuple(slope >= 0 for slope in slopes) == expected
     assert check_conditions(sigma=sigma, rdp_order=order, classes=classes) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(), st.floats(0.3, 3), st.floats(1.05, 20))
+def test_where_the_conditions_hold_the_cost_is_the_one_whose_sensitivity_is_known(votes, sigma, order):
+    assume(check_conditions(sigma=sigma, rdp_order=order, classes=votes.shape[1]).c5)
+    known = gnmax_cost(gnmax_log_q(votes, sigma=sigma), sigma=sigma, rdp_order=order)
+    np.testing.assert_allclose(gnmax_rdp(votes, [order], sigma=sigma)[:, 0], known, rtol=1e-5, atol=1e-12)
+
+
+def test_little_noise_is_not_covered_by_the_sensitivity():
+    log_q = np.array([-4.0])
+    known = gnmax_cost(log_q, sigma=1, rdp_order=1.5)[0]
+    assert gnmax_rdp_of_log_q(log_q, [1.5], sigma=1)[0, 0] < 0.9 * known
+    assert not check_conditions(sigma=1, rdp_order=1.5, classes=10).c5
 
 
 def test_nothing_is_sanitised_where_a_condition_fails():

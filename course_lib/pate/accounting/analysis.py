@@ -159,8 +159,8 @@ def _data_dependent(kinds, answered, repeats, orders, *, delta, **noise) -> Data
     order = before.rdp_order
     conditions = check_conditions(sigma=noise["sigma"], rdp_order=order, classes=kinds.shape[1])
     sensitivity = _sensitivity(kinds, answered, repeats, rdp_order=order, **noise)
-    # Where nothing can change, because even unanimous votes cost as much as any, no condition is needed.
-    sound = all(conditions) or not sensitivity.any()
+    # Where nothing can change, because even unanimous votes cost as much as any, C6 is not needed.
+    sound = conditions.c5 and (conditions.c6 or not sensitivity.any())
     release = best_release(sensitivity, rdp_order=order) if sound else None
     return DataDependent(before, float(spread[orders == order][0]), conditions, release)
 

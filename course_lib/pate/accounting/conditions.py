@@ -1,6 +1,8 @@
 """Conditions C5 and C6 (Papernot et al. 2018, appendix B.4.2): without them smooth sensitivity means nothing.
 
 They are checked on a grid, as the published script checks them at a few points: evidence, not a proof.
+One thing more is asked for than there: that the cost which is summed up (`rdp`) is beta(q), whose sensitivity
+is known. For sigma below about 1.5 it is not, because Theorem 6 then says less than beta(q) above q0 as well.
 """
 
 from typing import NamedTuple
@@ -8,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from course_lib.pate.accounting.local_sensitivity import gnmax_cost, log_q0, log_q_above, log_q_below
+from course_lib.pate.accounting.rdp import gnmax_rdp_of_log_q
 
 POINTS = 4000
 ROUNDING = 1e-12  # relative to the data-independent cost: smaller decreases are rounding
@@ -21,7 +24,7 @@ class Conditions(NamedTuple):
 
 
 def check_conditions(*, sigma: float, rdp_order: float, classes: int) -> Conditions:
-    """Whether beta(q) grows on (0, q0) (C5), and beta(B_U(q)) - beta(q) on (0, q1) with q1 = B_L(q0) (C6).
+    """Whether beta(q) is the cost and grows on (0, q0) (C5), and beta(B_U(q)) - beta(q) on (0, B_L(q0)) (C6).
 
     >>> check_conditions(sigma=40, rdp_order=10, classes=10)
     Conditions(c5=True, c6=True)
@@ -37,6 +40,8 @@ def check_conditions(*, sigma: float, rdp_order: float, classes: int) -> Conditi
         grid = end - np.geomspace(1e-6, 2000 - 2 * end, POINTS)[::-1]
         return bool((np.diff(function(grid)) >= -ROUNDING * rdp_order / sigma**2).all())
 
-    c5 = grows(cost, start)
+    above = np.linspace(start, 0, POINTS)
+    summed_up = gnmax_rdp_of_log_q(above, [rdp_order], sigma=sigma)[:, 0]
+    c5 = bool(np.allclose(summed_up, cost(above), rtol=1e-6)) and grows(cost, start)
     c6 = grows(lambda each: cost(log_q_above(each, sigma=sigma, classes=classes)) - cost(each), plateau)
     return Conditions(c5, c5 and c6)

@@ -52,7 +52,7 @@ def tracked_texts():
         pytest.skip("This is no git repository.")
     for name in filter(None, listed.stdout.split("\0")):
         path = PROJECT / name
-        if path.suffix in {".gz", ".mo", ".otf", ".png"} or not path.is_file():
+        if path.suffix in {".gz", ".mo", ".npz", ".otf", ".png"} or not path.is_file():
             continue
         yield name, path.read_text(encoding="utf-8")
 

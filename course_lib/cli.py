@@ -1,8 +1,9 @@
 """The command ``course``: what a learner may ask for in a terminal.
 
 ``course doctor`` looks whether the machine is ready and ends with exit code 1 when something has to be
-mended, ``course progress`` shows which exercises are done. Both speak the reader's language, or the
-one that ``--lang`` names. (The help texts speak the language that the environment chooses.)
+mended, ``course progress`` shows which exercises are done, ``course pate analyse`` states what votes cost in
+privacy. All speak the reader's language, or the one that ``--lang`` names. (The help texts speak the
+language that the environment chooses.)
 """
 
 import sys
@@ -12,6 +13,7 @@ import typer
 
 from course_lib import __version__
 from course_lib.i18n import LANGUAGES, _, use_language
+from course_lib.pate import cli as pate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would show the values of local variables
     help=_("What the course can do in a terminal."),
 )
+app.add_typer(pate.app, name="pate")
 
 
 def _speak(context: typer.Context, code: str | None) -> None:

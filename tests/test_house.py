@@ -59,7 +59,7 @@ def tracked_texts():
     """Path and text of every text file that git has, or would have."""
     for name in course_files():
         path = PROJECT / name
-        if path.suffix in {".gz", ".mo", ".otf", ".png"} or not path.is_file():
+        if path.suffix in {".gz", ".mo", ".npz", ".otf", ".png"} or not path.is_file():
             continue
         yield name, path.read_text(encoding="utf-8")
 

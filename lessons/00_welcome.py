@@ -14,24 +14,25 @@
 #
 # **Time:** 10 minutes. **Memory:** under 500 MB. **Trust:** everything here stays on your machine; this notebook starts no service and sends nothing.
 
-# %% tags=["imports"]
-import matplotlib.pyplot as plt
-import numpy as np
-
-from course_lib import course_map
-from course_lib.data import mnist, wine_quality
-from course_lib.doctor import doctor
-from course_lib.exercises import check, progress
-from course_lib.figures import show
-from course_lib.i18n import _, number
-
 # %% [markdown]
 # ## Is your machine ready?
 #
 # The doctor looks at Python, the packages, memory, ports, the data and the fonts. Where something is wrong, it says what to do. In a terminal, `course doctor` does the same.
 
 # %% tags=["nbval-ignore-output", "reason:machine"]
+from course_lib.doctor import doctor
+
 doctor()
+
+# %% tags=["imports"]
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_lib import course_map
+from course_lib.data import mnist, wine_quality
+from course_lib.exercises import check, progress
+from course_lib.figures import show
+from course_lib.i18n import _, number
 
 # %% [markdown]
 # ## The map

@@ -4,11 +4,10 @@ The loop goes over rows, one after another, with NumPy over the orders of each, 
 the paper does (which takes 30.5 s on a machine of this kind, because it also searches the release's
 parameters anew after every row; this loop does so once, at the end, which is in its favour). It is written
 from the same formulas with SciPy's distributions, and shares no code with the package.
-Votes: `tests/data/pate_votes_100.npz`, 100 teachers, noise 5, delta 1e-5.
+Votes: `data/pate-votes/teachers-100.npz`, 100 teachers, noise 5, delta 1e-5.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import brentq
@@ -16,10 +15,10 @@ from scipy.special import erfc, erfcinv
 from scipy.stats import norm
 
 from benchmarks.report import Claim, finish, median_seconds, print_table
+from course_lib.data import pate_votes
 from course_lib.pate.accounting import PAPER_ORDERS, analyse
 from course_lib.pate.accounting.local_sensitivity import log_q0
 
-VOTES = Path(__file__).parent.parent / "tests" / "data" / "pate_votes_100.npz"
 SIGMA, DELTA = 5.0, 1e-5
 
 
@@ -131,7 +130,7 @@ def plain_analysis(votes: np.ndarray, *, sigma: float, delta: float, orders: np.
 
 def main() -> None:
     """Measure, print, and exit non-zero where a claim does not hold."""
-    votes = np.load(VOTES)["votes"][:9000].astype(int)
+    votes = pate_votes.load_data(teachers=100)[:9000]
 
     def ours():
         log_q0.cache_clear()  # each run starts as the first one does

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from course_lib import data
-from course_lib.data import integrity, mnist, wine_quality
+from course_lib.data import integrity, mnist, pate_votes, wine_quality
 from course_lib.i18n import use_language
 
 IMAGES = "mnist/t10k-images-idx3-ubyte.gz"
@@ -109,6 +109,23 @@ def test_the_mnist_card_counts_right():
         assert f"| {digit} | {train:,} | {test:,} |" in card("mnist")
 
 
+@pytest.mark.parametrize("teachers", [100, 250])
+def test_the_card_of_votes_counts_right(teachers):
+    (_, _), (_, y_test) = mnist.load_data()
+    votes = pate_votes.load_data(teachers=teachers)
+    assert votes.shape == (10000, 10) and (votes.sum(axis=1) == teachers).all()
+    right, most = votes[np.arange(10000), y_test].mean() / teachers, (votes.argmax(axis=1) == y_test).mean()
+    agree = (votes.max(axis=1) >= 0.8 * teachers).mean()
+    assert f"| {teachers} | {right:.1%} | {most:.1%} | {agree:.0%} |" in card("pate-votes")
+
+
+def test_votes_of_another_ensemble_are_refused():
+    with pytest.raises(
+        ValueError, match="Votes of 100, 250 teachers travel with the course, but those of 50 "
+    ):
+        pate_votes.load_data(teachers=50)
+
+
 @pytest.mark.parametrize("name", integrity._FILES)
 def test_cards_and_list_agree_on_every_checksum(name):
     content = (data.DATA_FOLDER / name).read_bytes()
@@ -157,7 +174,7 @@ def test_a_damaged_file_is_named_with_what_mends_it(monkeypatch, copied, name, l
     assert f"`git restore data/{name}`" in sentence and "\n" not in sentence
     dataset = name.split("/")[0]
     assert data.verify(dataset) == [sentence]
-    assert [data.verify(other) for other in data.DATASETS if other != dataset] == [[]]
+    assert not any(data.verify(other) for other in data.DATASETS if other != dataset)
 
 
 def test_without_the_repository_the_message_says_so(monkeypatch, tmp_path):
@@ -167,5 +184,5 @@ def test_without_the_repository_the_message_says_so(monkeypatch, tmp_path):
 
 
 def test_an_unknown_data_set_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(ValueError, match="mnist, wine-quality was expected, not '../mnist'"):
+    with pytest.raises(ValueError, match="mnist, pate-votes, wine-quality was expected, not '../mnist'"):
         data.verify("../mnist")

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from benchmarks.pate_accounting import PlainSensitivity, plain_analysis, rdp_of_row
 from course_lib import cli
+from course_lib.data import DATA_FOLDER
 from course_lib.pate.accounting import ORDERS, PAPER_ORDERS, analyse
 from course_lib.pate.accounting.conditions import check_conditions
 from course_lib.pate.accounting.conversion import classic_epsilon, tight_epsilon
@@ -50,6 +51,7 @@ from course_lib.pate.accounting.smooth_sensitivity import (
 )
 
 DATA = Path(__file__).parent / "data"
+VOTES = DATA_FOLDER / "pate-votes"
 RUNS = json.loads((DATA / "pate_reference.json").read_text(encoding="utf-8"))["runs"]
 FIGURES = [(run, int(rows)) for run in RUNS for rows in run["at_queries"]]
 SMOOTH = [(run, int(rows)) for run in RUNS for rows in run.get("smooth", {}) if rows.isdigit()]
@@ -57,7 +59,7 @@ DELTA = 1e-5
 
 
 def votes_of(name: str) -> np.ndarray:
-    with np.load(DATA / name) as content:
+    with np.load(VOTES / name) as content:
         return content["votes"]
 
 
@@ -164,7 +166,7 @@ def test_sensitivity_is_what_a_plain_loop_finds(votes, sigma, order):
 
 
 def test_the_analysis_is_a_plain_loops():
-    votes = votes_of("pate_votes_100.npz")[:1000].astype(int)
+    votes = votes_of("teachers-100.npz")[:1000].astype(int)
     expected = plain_analysis(votes, sigma=5.0, delta=DELTA, orders=PAPER_ORDERS)
     found = analyse(votes, sigma=5.0, delta=DELTA, rdp_orders=PAPER_ORDERS).data_dependent
     assert found.before_sanitising == pytest.approx((expected["before sanitising"], expected["order"]))
@@ -195,7 +197,7 @@ def test_lnmax_costs_what_one_query_and_order_at_a_time_find(votes, scale):
 
 
 def test_theorem_6_needs_no_row_to_be_looked_at_alone():
-    votes = votes_of("pate_votes_250.npz")[:200]
+    votes = votes_of("teachers-250.npz")[:200]
     together = gnmax_rdp(votes, ORDERS, sigma=40)
     alone = [gnmax_rdp(row[None], [order], sigma=40)[0, 0] for row, order in zip(votes, ORDERS, strict=False)]
     np.testing.assert_allclose(np.diag(together), alone, rtol=1e-12)
@@ -367,7 +369,7 @@ def test_more_privacy_costs_more_noise_and_tight_is_never_above_classic(less, mo
 
 
 def test_the_order_of_classes_and_of_queries_says_nothing():
-    votes = votes_of("pate_votes_250.npz")[:50].astype(int)
+    votes = votes_of("teachers-250.npz")[:50].astype(int)
     shuffled = np.random.default_rng(1).permuted(votes, axis=1)[::-1]
     confident = {"sigma": 40.0, "delta": DELTA, "threshold": 200, "sigma_threshold": 150}
     one, other = (analyse(table, **confident).data_dependent for table in (votes, shuffled))
@@ -457,7 +459,7 @@ def test_a_cost_that_cannot_change_is_released_without_noise():
 
 
 def test_known_answers_are_counted_and_expected_ones_are_weighed():
-    votes = votes_of("pate_votes_250.npz")[:100]
+    votes = votes_of("teachers-250.npz")[:100]
     confident = {"sigma": 40.0, "delta": DELTA, "threshold": 200, "sigma_threshold": 150}
     everything = analyse(votes, **confident, answered=np.ones(100, dtype=bool))
     nothing = analyse(votes, **confident, answered=np.zeros(100, dtype=bool))
@@ -540,7 +542,7 @@ def test_what_protects_someone_is_told_by_name():
 
 @pytest.fixture
 def votes_file(tmp_path):
-    np.save(tmp_path / "votes.npy", votes_of("pate_votes_250.npz")[:1000])
+    np.save(tmp_path / "votes.npy", votes_of("teachers-250.npz")[:1000])
     return tmp_path / "votes.npy"
 
 
@@ -650,5 +652,5 @@ def test_the_command_unpickles_nothing(tmp_path):
 
 
 def test_the_command_reads_an_archive_with_votes():
-    answer = course(DATA / "pate_votes_250.npz", "--sigma", 40, "--delta", 1e-5, "--data-independent")
+    answer = course(VOTES / "teachers-250.npz", "--sigma", 40, "--delta", 1e-5, "--data-independent")
     assert answer.exit_code == 0 and "10,000 queries to 250 teachers" in answer.stdout

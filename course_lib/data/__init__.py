@@ -5,8 +5,9 @@ missing, truncated, altered or unreadable is a `DataError` that names it and the
 mends it. Leaves out: downloads (the data travels with the repository) and anything about models.
 Each data set's card, ``data/<data set>/CARD.md``, says who made it, its licence and its faults.
 
->>> from course_lib.data import mnist, wine_quality
+>>> from course_lib.data import mnist, pate_votes, wine_quality
 >>> (x_train, y_train), (x_test, y_test) = mnist.load_data()
+>>> votes = pate_votes.load_data(teachers=100)
 >>> wine = wine_quality.load_data()
 """
 

@@ -6,6 +6,7 @@ import tempfile
 import pytest
 
 HOME_OF_A_LEARNER = pytest.StashKey[tempfile.TemporaryDirectory]()
+CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 # Two workers run at once on two cores. Set before any library is imported, and handed on to the
 # kernels and servers that tests start, so that no process starts a thread per core on top of that.
@@ -26,10 +27,18 @@ os.environ["COURSE_LANG"] = "en"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Exercises that tests and notebooks solve are noted in a folder of their own."""
+    """Exercises that tests and notebooks solve are noted in a folder of their own; long work is kept in one.
+
+    The workers of a run have a home each, and inherit the one cache: what one computes, the others find.
+    """
     config.stash[HOME_OF_A_LEARNER] = tempfile.TemporaryDirectory(prefix="course_home_")
     os.environ["COURSE_HOME"] = config.stash[HOME_OF_A_LEARNER].name
+    if not hasattr(config, "workerinput"):  # not a worker: the run itself
+        config.stash[CACHE] = tempfile.TemporaryDirectory(prefix="course_cache_")
+        os.environ["COURSE_CACHE"] = config.stash[CACHE].name
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[HOME_OF_A_LEARNER].cleanup()
+    for folder in (HOME_OF_A_LEARNER, CACHE):
+        if folder in config.stash:
+            config.stash[folder].cleanup()

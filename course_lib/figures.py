@@ -2,7 +2,8 @@
 
 Promises: once this module is imported, matplotlib draws text in each of the five languages, also on a
 machine that has no Japanese or Chinese font: parts of Noto Sans CJK travel with the course, with the
-characters of JIS X 0208 level 1 and GB 2312 level 1. `show` gives a figure its alternative text.
+characters of JIS X 0208 level 1 and GB 2312 level 1. `show` gives a figure its alternative text, and
+`show_interactive` gives a chart that the reader can move a still picture too.
 Leaves out: rarer characters, for which a font of the system is asked, and Japanese or Chinese
 *inside* a formula (``$\\mathrm{…}$``); beside a formula they are drawn.
 """
@@ -10,6 +11,7 @@ Leaves out: rarer characters, for which a font of the system is asked, and Japan
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -32,6 +34,15 @@ _SYSTEM_FONTS = (
     "Microsoft YaHei",
 )
 _DPI = 120
+
+#: The newest Vega-Lite that JupyterLab draws by itself, without a kernel and without the network.
+_VEGA_LITE = "application/vnd.vegalite.v5+json"
+_VEGA_LITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+#: A browser takes each letter from the first font that has it; the two languages draw many in their own way.
+_BROWSER_FONTS = {
+    "ja": "'Hiragino Sans', 'Yu Gothic', 'Noto Sans CJK JP', sans-serif",
+    "zh-CN": "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif",
+}
 
 
 def font_families(code: str) -> list[str]:
@@ -73,14 +84,49 @@ def show(figure: Figure, *, alt: str) -> None:
     >>> show(figure, alt="An empty diagram")
     An empty diagram
     """
+    words = _words(alt)
+    display(_Picture(_png(figure), words))
+
+
+def show_interactive(chart: Any, *, alt: str, still: Figure) -> None:
+    """Show the Altair `chart`, whose sliders work without a kernel, and `still` where charts are not drawn.
+
+    `alt` says what there is to see and what can be moved, as in `show`. JupyterLab draws the chart from what
+    is stored in the notebook, offline; viewers that cannot, such as GitHub and nbconvert's HTML, show the
+    figure `still`, which is closed. Round the numbers in the chart's data: they are stored, and compared.
+
+    Altair 6 writes Vega-Lite 6, JupyterLab 4.6 draws Vega-Lite 5. The chart is handed over as the older one,
+    which knows all but a few of its words. Raises ValueError when `alt` is empty.
+
+    >>> import altair
+    >>> slider = altair.binding_range(min=1, max=5, step=1, name="size ")
+    >>> size = altair.param("size", value=3, bind=slider)
+    >>> dot = altair.Chart(altair.Data(values=[{"x": 1}])).mark_point(size=size).add_params(size)
+    >>> figure, axes = plt.subplots()
+    >>> show_interactive(dot, alt="A dot; a slider moves its size", still=figure)
+    A dot; a slider moves its size
+    """
+    words = _words(alt)
+    chart = {**chart.to_dict(), "$schema": _VEGA_LITE_SCHEMA, "description": words}
+    font = _BROWSER_FONTS.get(language(), "sans-serif")
+    chart["config"] = {"font": font, **chart.get("config", {})}
+    display(_Interactive(_png(still), words, chart))
+
+
+def _words(alt: str) -> str:
     if not alt.strip():
         raise ValueError(
             _("An alternative text that says what the figure shows was expected, not an empty one.")
         )
+    return alt
+
+
+def _png(figure: Figure) -> bytes:
+    """Return `figure` as the bytes of a PNG, and close it."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI, bbox_inches="tight")
     plt.close(figure)
-    display(_Picture(_compact(drawn), alt))
+    return _compact(drawn)
 
 
 def _compact(drawn: io.BytesIO) -> bytes:
@@ -106,6 +152,20 @@ class _Picture:
 
     def __repr__(self) -> str:
         return self._alt
+
+
+class _Interactive(_Picture):
+    """A picture, and a chart in Vega-Lite, which viewers that can draw it prefer."""
+
+    def __init__(self, png: bytes, alt: str, chart: dict):
+        super().__init__(png, alt)
+        self._chart = chart
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        bundle, metadata = super()._repr_mimebundle_(include, exclude)
+        # As SVG its words can be read aloud; its menu would lead to a page on the network.
+        options = {"embed_options": {"renderer": "svg", "actions": False}}
+        return {**bundle, _VEGA_LITE: self._chart}, {**metadata, _VEGA_LITE: options}
 
 
 for _font in sorted(FONT_FOLDER.glob("*.otf")):

@@ -120,9 +120,7 @@ def test_the_card_of_votes_counts_right(teachers):
 
 
 def test_votes_of_another_ensemble_are_refused():
-    with pytest.raises(
-        ValueError, match="Votes of 100, 250 teachers travel with the course, but those of 50 "
-    ):
+    with pytest.raises(ValueError, match="these numbers of teachers: 100, 250; those of 50 were asked for"):
         pate_votes.load_data(teachers=50)
 
 

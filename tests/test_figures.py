@@ -3,22 +3,29 @@
 import base64
 import gettext
 import io
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import altair
 import matplotlib
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from course_lib import figures, i18n
+from course_lib.processes import start_server
+from system_parts import require
 
 TITLES = {
     "en": "Accuracy − “noise” & privacy: ε ≤ 1, 5 × 10³ → ∞",
@@ -166,3 +173,104 @@ def test_the_same_figure_is_the_same_bytes(shown):
 def test_a_figure_without_words_is_refused(alt):
     with pytest.raises(ValueError, match="alternative text"):
         figures.show(plt.figure(), alt=alt)
+
+
+def chart_with_a_slider(font=None):
+    slider = altair.binding_range(min=1, max=5, step=1, name="size ")
+    size = altair.param("size", value=3, bind=slider)
+    dots = altair.Chart(altair.Data(values=[{"x": 1}, {"x": 2}])).mark_point(size=size).encode(x="x:Q")
+    return dots.add_params(size).configure(**({"font": font} if font else {}))
+
+
+VEGA_LITE = "application/vnd.vegalite.v5+json"
+
+
+def test_a_chart_is_stored_in_a_form_that_the_installed_jupyterlab_draws():
+    bundled = Path(sys.prefix) / "share" / "jupyter" / "lab" / "static"
+    drawn = {
+        version
+        for path in bundled.glob("*.js")
+        for version in re.findall(r"application/vnd\.vegalite\.v\d+\+json", path.read_text(encoding="utf-8"))
+    }
+    assert max(drawn) == figures._VEGA_LITE == VEGA_LITE
+
+
+def test_a_chart_is_shown_with_words_and_with_a_picture_for_those_who_cannot_draw_it(shown):
+    still = busy_figure()
+    figures.show_interactive(chart_with_a_slider(), alt="Two dots; a slider moves their size", still=still)
+    [(data, metadata)] = shown
+    chart = data[VEGA_LITE]
+    assert chart["$schema"].endswith("vega-lite/v5.json")
+    assert chart["description"] == data["text/plain"] == "Two dots; a slider moves their size"
+    assert chart["params"][0]["bind"] == {"input": "range", "min": 1, "max": 5, "step": 1, "name": "size "}
+    assert metadata[VEGA_LITE] == {"embed_options": {"renderer": "svg", "actions": False}}
+    assert metadata["image/png"] == {"alt": "Two dots; a slider moves their size"}
+    assert data["image/png"] and data["text/markdown"].startswith(
+        "![Two dots; a slider moves their size](data:"
+    )
+    assert "text/html" not in data and "cdn" not in json.dumps(chart)
+    assert not plt.fignum_exists(still.number)
+
+
+@pytest.mark.parametrize(
+    ("code", "font"), [("ja", "'Hiragino Sans'"), ("zh-CN", "'PingFang SC'"), ("de", "sans")]
+)
+def test_a_charts_letters_are_drawn_in_the_readers_way(shown, code, font):
+    with i18n.use_language(code):
+        figures.show_interactive(chart_with_a_slider(), alt="Two dots", still=plt.figure())
+        figures.show_interactive(chart_with_a_slider(font="serif"), alt="Two dots", still=plt.figure())
+    ours, chosen = (data[VEGA_LITE]["config"]["font"] for data, _metadata in shown)
+    assert ours.startswith(font) and ours.endswith("sans-serif") and chosen == "serif"
+
+
+def test_the_same_chart_is_the_same_output(shown):
+    for _time in range(2):
+        figures.show_interactive(chart_with_a_slider(), alt="Two dots", still=busy_figure())
+    assert shown[0] == shown[1]
+
+
+def test_a_chart_without_words_is_refused(shown):
+    with pytest.raises(ValueError, match="alternative text"):
+        figures.show_interactive(chart_with_a_slider(), alt=" ", still=plt.figure())
+    assert shown == []
+
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A JupyterLab without any kernel, on a folder of its own."""
+    folders = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
+    own = {f"{name}_DIR": str(tmp_path / name.lower()) for name in folders}
+    own["JUPYTER_RUNTIME_DIR"] = str(tmp_path / "runtime")
+    command = ["-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="]
+    command += [f"--ServerApp.root_dir={tmp_path}", "--KernelSpecManager.allowed_kernelspecs=none"]
+    with start_server(command, name="JupyterLab", ready_path="/api", timeout=120, env=own) as server:
+        yield server.url
+
+
+def test_jupyterlab_draws_a_stored_chart_that_moves_without_a_kernel_or_a_network(shown, tmp_path, lab):
+    words = altair.Chart(altair.Data(values=[{"x": 1}])).mark_text().encode(text="shown:N")
+    words = words.transform_calculate(shown="'is ' + size").add_params(
+        altair.param("size", value=3, bind=altair.binding_range(min=1, max=5, step=1, name="size "))
+    )
+    figures.show_interactive(words, alt="A number that a slider moves", still=plt.figure())
+    [(data, metadata)] = shown
+    data["image/png"] = base64.b64encode(data["image/png"]).decode()  # as a kernel does
+    cell = nbformat.v4.new_code_cell(
+        outputs=[nbformat.v4.new_output("display_data", data, metadata=metadata)]
+    )
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "chart.ipynb")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require("chromium"), args=CHROMIUM)
+        page = browser.new_page()
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{lab}/lab/tree/chart.ipynb")
+        chart = page.get_by_label("A number that a slider moves", exact=True)
+        chart.get_by_text("is 3").wait_for(timeout=60_000)
+        page.get_by_role("slider", name="size").fill("5")
+        chart.get_by_text("is 5").wait_for(timeout=10_000)
+        browser.close()
+    assert [url for url in asked if not url.startswith((lab, "data:", "blob:"))] == []

@@ -23,7 +23,8 @@ from course_lib.data import DATA_FOLDER
 from course_lib.pate.accounting import ORDERS, PAPER_ORDERS, analyse
 from course_lib.pate.accounting.conditions import check_conditions
 from course_lib.pate.accounting.conversion import classic_epsilon, tight_epsilon
-from course_lib.pate.accounting.gaussian import gaussian_epsilon, gnmax_mu
+from course_lib.pate.accounting.gaussian import gaussian_epsilon, gaussian_epsilons, gnmax_mu
+from course_lib.pate.accounting.interactive import interactive_threshold_rdp, log_disagrees
 from course_lib.pate.accounting.local_sensitivity import (
     gnmax_cost,
     gnmax_sensitivity_by_distance,
@@ -180,7 +181,10 @@ def lnmax_by_hand(row, order, scale) -> float:
     gaps = [(row[winner] - count) / scale for place, count in enumerate(row) if place != winner]
     q = min(sum((2 + gap) / (4 * math.exp(gap)) for gap in gaps), 1 - 1 / len(row))
     pure = 2 / scale
-    best = min(pure, order * pure**2 / 2)
+    # Two counts that move by 1, each with Laplace noise: Mironov 2017, Proposition 6.
+    up = order / (2 * order - 1) * math.exp((order - 1) / scale)
+    down = (order - 1) / (2 * order - 1) * math.exp(-order / scale)
+    best = 2 * math.log(up + down) / (order - 1)
     if q <= 1 / (math.exp(pure) + 1):
         moments = (1 - q) * ((1 - q) / (1 - math.exp(pure) * q)) ** (order - 1)
         moments += q * math.exp(pure * (order - 1))
@@ -227,6 +231,21 @@ def test_log_answered_is_how_often_the_threshold_is_passed():
     assert math.exp(found) == pytest.approx((noisy >= 200).mean(), abs=0.005)
 
 
+def test_log_disagrees_is_how_often_a_look_finds_another_opinion():
+    noisy = 0.72 * 250 - 0.4 * 250 + np.random.default_rng(9).normal(scale=30, size=200_000)
+    found = log_disagrees([[180, 70]], [[0.4, 0.6]], threshold=90, sigma_threshold=30)[0]
+    assert math.exp(found) == pytest.approx((noisy >= 90).mean(), abs=0.005)
+
+
+def test_where_the_student_expects_nothing_of_the_winner_a_look_is_that_of_confident_gnmax():
+    votes, noise = [[180, 60, 10], [90, 80, 80]], {"threshold": 100, "sigma_threshold": 50}
+    found = interactive_threshold_rdp(votes, [[0, 0, 1], [0, 0, 1]], ORDERS, **noise)
+    np.testing.assert_allclose(found, threshold_rdp(votes, ORDERS, **noise))
+    surprised = interactive_threshold_rdp(votes, [[0, 1, 0], [0.4, 0.3, 0.3]], ORDERS, **noise)
+    assert (surprised <= threshold_rdp_data_independent(ORDERS, sigma_threshold=50) * (1 + 1e-12)).all()
+    assert (surprised[1] < found[1]).any()
+
+
 def test_certain_answers_cost_nothing_and_do_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -242,6 +261,10 @@ def test_the_data_independent_curves_are_those_of_dp_accounting():
     for event, ours in (
         (dp_accounting.GaussianDpEvent(7 / math.sqrt(2)), gnmax_rdp_data_independent(orders, sigma=7)),
         (dp_accounting.GaussianDpEvent(7), threshold_rdp_data_independent(orders, sigma_threshold=7)),
+        (
+            dp_accounting.SelfComposedDpEvent(dp_accounting.LaplaceDpEvent(7), 2),
+            lnmax_rdp_data_independent(orders, scale=7),
+        ),
     ):
         accountant = dp_accounting.rdp.RdpAccountant(orders).compose(event)
         np.testing.assert_allclose(ours, accountant._rdp)
@@ -254,6 +277,15 @@ def test_gaussian_epsilon_gives_back_delta():
         first, second = norm.logcdf(mu / 2 - epsilon / mu), epsilon + norm.logcdf(-mu / 2 - epsilon / mu)
         assert first + math.log(-math.expm1(second - first)) == pytest.approx(math.log(DELTA), rel=1e-6)
     assert gaussian_epsilon(0.0, delta=DELTA) == 0
+
+
+@pytest.mark.parametrize("delta", [1e-9, DELTA, 0.3])
+def test_many_gaussian_epsilons_at_once_are_those_one_after_another(delta):
+    mu = np.array([0.0, *np.geomspace(1e-5, 60, 40)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # dp-accounting's own, where delta alone is enough
+        expected = [gaussian_epsilon(each, delta=delta) for each in mu]
+    np.testing.assert_allclose(gaussian_epsilons(mu, delta=delta), expected, rtol=1e-7, atol=1e-11)
 
 
 def test_exact_gaussian_accounting_is_what_privacy_loss_distributions_approach():

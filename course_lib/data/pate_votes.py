@@ -25,7 +25,7 @@ def load_data(*, teachers: int) -> np.ndarray:
     """
     if teachers not in _TEACHERS:
         message = _(
-            "Votes of {known} teachers travel with the course, but those of {teachers} were asked for."
+            "The course has votes for these numbers of teachers: {known}; those of {teachers} were asked for."
         )
         raise ValueError(message.format(known=", ".join(map(str, _TEACHERS)), teachers=teachers))
     content = integrity.read(f"pate-votes/teachers-{teachers}.npz")

@@ -45,6 +45,7 @@ __all__ = ["TOPICS", "Outcome", "Progress", "check", "exercise", "progress"]
 #: The modules of this package that hold exercises, in the order of the lessons, and the lessons' titles.
 TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
+    "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
 }
 

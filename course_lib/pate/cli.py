@@ -1,5 +1,7 @@
 """``course pate analyse``: what a table of votes costs in privacy, every ε under its own name.
 
+``course pate ledger``: what was spent, use by use of the votes, if the ledger is what was written.
+
 Leaves out drawing the noise of a release, which is done once and by the one who answers for it:
 `course_lib.pate.accounting.smooth_sensitivity.sanitised_epsilon`.
 """
@@ -85,6 +87,33 @@ def analyse(
         typer.echo(json.dumps(as_record(found, sigma=sigma, delta=delta)))
         return
     typer.echo("\n".join(as_lines(found, delta=delta, confident=threshold is not None)))
+
+
+@app.command(help=_("Check the privacy ledger in FILE, and show it use by use of the votes."))
+def ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            help=_("Where the ledger's head file lies, if not beside the ledger."), show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Print the entries and what is spent; exit with 2 and one sentence where the ledger is damaged."""
+    from course_lib.pate.ledger import Ledger
+
+    try:
+        found = Ledger.open(file, head=head)
+    except ValueError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(code=2) from None
+    for count, entry in enumerate(found.entries, start=1):
+        event = entry.event
+        line = (
+            f"{count:>6}  {entry.time}  {entry.mechanism:<16}  {event.what:<6}  {event.noise} {event.scale:g}"
+        )
+        typer.echo(f"{line:<68}  ε = {number(entry.epsilon, 3)}")
+    typer.echo(str(found))
 
 
 def as_record(found: "Analysis", *, sigma: float, delta: float) -> dict:

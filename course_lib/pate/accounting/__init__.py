@@ -9,8 +9,8 @@ each query may move from one class to another. Two kinds of ε must never be tak
   *before sanitising* it may not be published; *after sanitising* (`smooth_sensitivity`) it may.
 
 Source of formulas and theorem numbers: Papernot, Song, Mironov, Raghunathan, Talwar and Erlingsson 2018,
-"Scalable Private Learning with PATE", arXiv 1802.08908. Leaves out Interactive-GNMax's baseline, and attacks
-on floating-point noise.
+"Scalable Private Learning with PATE", arXiv 1802.08908. What a mechanism does is an event, and `events` adds
+them up for a ledger. Leaves out drawing the noise: see `course_lib.pate.noise`.
 """
 
 from course_lib.pate.accounting.analysis import Analysis, analyse

@@ -9,6 +9,11 @@ noise (see `rdp`).
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import elementwise
+from scipy.special import log_ndtr
+
 from course_lib.pate.accounting.checks import checked_delta, checked_positive
 
 
@@ -42,3 +47,37 @@ def gaussian_epsilon(mu: float, *, delta: float) -> float:
 
     delta = checked_delta(delta)
     return float(get_epsilon_gaussian(1 / mu, delta)) if mu else 0.0
+
+
+def gaussian_log_delta(epsilon: ArrayLike, mu: ArrayLike) -> np.ndarray:
+    """log of the exact delta at `epsilon`, for mu above 0 (Balle and Wang 2018, Theorem 8); broadcast.
+
+    >>> np.exp(gaussian_log_delta(4.377, 1.0)).round(7)
+    1e-05
+    """
+    epsilon, mu = np.asarray(epsilon, dtype=float), np.asarray(mu, dtype=float)
+    first = log_ndtr(mu / 2 - epsilon / mu)
+    second = epsilon + log_ndtr(-mu / 2 - epsilon / mu)
+    with np.errstate(divide="ignore"):  # delta is 0 to the last bit
+        return first + np.log(-np.expm1(np.minimum(second - first, 0.0)))
+
+
+def gaussian_epsilons(mu: ArrayLike, *, delta: float) -> np.ndarray:
+    """`gaussian_epsilon` of many mu at once, (mechanisms,), a thousand times faster than one after another.
+
+    >>> gaussian_epsilons([0.0, 1e-6, 1.0], delta=1e-5).round(3)
+    array([0.   , 0.   , 4.377])
+    """
+    mu, log_delta = np.atleast_1d(np.asarray(mu, dtype=float)), math.log(checked_delta(delta))
+    epsilons = np.zeros(mu.shape)
+    positive = mu > 0
+    positive[positive] = gaussian_log_delta(0.0, mu[positive]) > log_delta  # else delta alone is enough
+    if positive.any():
+        mu = mu[positive]
+        # The tail bound of N(0, 1) puts epsilon below this.
+        most = mu**2 / 2 + mu * math.sqrt(-2 * log_delta)
+        found = elementwise.find_root(
+            lambda each, mu: gaussian_log_delta(each, mu) - log_delta, (0.0 * mu, most), args=(mu,)
+        )
+        epsilons[positive] = found.x
+    return epsilons

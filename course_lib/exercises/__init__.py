@@ -46,6 +46,7 @@ __all__ = ["TOPICS", "Outcome", "Progress", "check", "exercise", "progress"]
 TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
     "encrypted_inference": N_("Predict on encrypted data"),
+    "remote_data_science": N_("Work where the data lies"),
 }
 
 

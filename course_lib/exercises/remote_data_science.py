@@ -16,7 +16,9 @@ def draw_mock(answer):
     dictionary = {"age": np.arange(18, 100), "sex": np.array(["f", "m"]), "days": np.arange(1, 61)}
     mock = answer(dictionary, 4000, np.random.default_rng(3))
     if mock is None or list(mock) != list(dictionary):
-        return _("One array for each of the columns {names} was expected.").format(names=", ".join(dictionary))
+        return _("One array for each of the columns {names} was expected.").format(
+            names=", ".join(dictionary)
+        )
     for name, values in dictionary.items():
         drawn = np.asarray(mock[name])
         if drawn.shape != (4000,):
@@ -38,7 +40,9 @@ def draw_mock(answer):
 @exercise(
     "remote_data_science.hide",
     title=N_("Hide a patient's number in a mean"),
-    hint=N_("Divide the number by 10 to the power of 10: its six digits then stand behind the fourth decimal."),
+    hint=N_(
+        "Divide the number by 10 to the power of 10: its six digits then stand behind the fourth decimal."
+    ),
 )
 def hide(answer):
     """The answer takes a mean and a number of six digits; it returns a float that carries both."""
@@ -64,23 +68,32 @@ def hide(answer):
     hint=N_("Add up what is in the list first; raise before you append."),
 )
 def spend(answer):
-    """The answer takes (spent: list of epsilons, epsilon, budget); it appends, or raises ValueError."""
+    """The answer takes (spent: list of epsilons, epsilon, budget); it appends and returns what is
+    left, or raises ValueError."""
     spent: list = []
-    for epsilon in (0.5, 0.25, 0.25):
-        answer(spent, epsilon, 1.0)
+    left = [answer(spent, epsilon, 1.0) for epsilon in (0.5, 0.25, 0.25)]
     if spent != [0.5, 0.25, 0.25]:
-        return _("After spending 0.5, 0.25 and 0.25 the list should hold these three, but it is {spent}.").format(
-            spent=spent
-        )
-    for epsilon, why in ((0.25, _("more than is left")), (-1.0, _("a negative amount")), (float("nan"), "nan")):
+        return _(
+            "After spending 0.5, 0.25 and 0.25 the list should hold these three, but it is {spent}."
+        ).format(spent=spent)
+    if not np.allclose(left, [0.5, 0.25, 0.0]):
+        return _("0.5, 0.25 and 0 should be returned as what is left of 1, but {left} was.").format(left=left)
+    for epsilon, why in (
+        (0.25, _("more than is left")),
+        (-1.0, _("a negative amount")),
+        (float("nan"), "nan"),
+    ):
         try:
             answer(spent, epsilon, 1.0)
-        except ValueError:
-            pass
+        except Exception as error:  # what the answer raised is the cause of what comes up here
+            if not isinstance(error.__cause__, ValueError):
+                raise
         else:
             return _("{epsilon} ({why}) should raise ValueError, but it was accepted.").format(
                 epsilon=epsilon, why=why
             )
         if spent != [0.5, 0.25, 0.25]:
-            return _("What is refused should leave no trace in the list, but it is {spent}.").format(spent=spent)
+            return _("What is refused should leave no trace in the list, but it is {spent}.").format(
+                spent=spent
+            )
     return None

@@ -1,12 +1,12 @@
 """A hospital's admissions: the private table, the dictionary that is published, and the mock made from it.
 
 The table comes from a seeded model of our own, so that nobody's data are in it. What it is *like* is
-plausible: who is older has more diseases and stays longer, who has been here before comes back sooner. No number
-in it is an estimate for a real hospital.
+plausible: who is older has more diseases and stays longer, who has been here before comes back sooner. No
+number in it is an estimate for a real hospital.
 
 The mock is made by one rule: each value is drawn by itself, uniformly, from the values that the published
-dictionary allows. It never sees the table, so it can't give anything away about it; nor does it have the table's
-averages or what depends on what.
+dictionary allows. It never sees the table, so it can't give anything away about it; nor does it have the
+table's averages or what depends on what.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ _EXTRA_LOG_DAYS = {"circulation": 0.15, "digestion": -0.25, "injury": 0.3, "resp
 
 
 def make_admissions(rows: int, *, seed: int) -> pd.DataFrame:
-    """The private table: one row for each patient, with `patient` (six digits, unique) and `DICTIONARY`'s columns.
+    """The private table: a row for each patient: `patient` (six digits, unique) and `DICTIONARY`'s columns.
 
     >>> make_admissions(3, seed=1).columns.tolist()
     ['patient', 'age', 'sex', 'emergency', 'diagnosis', 'creatinine', 'earlier_stays', 'days', 'readmitted']
@@ -59,7 +59,7 @@ def make_admissions(rows: int, *, seed: int) -> pd.DataFrame:
 
 
 def make_mock(rows: int, *, seed: int) -> pd.DataFrame:
-    """A table of the same form whose values are drawn from `DICTIONARY`, each by itself; `patient` counts from 1.
+    """A table of the same form, each value drawn from `DICTIONARY` by itself; `patient` counts from 1.
 
     >>> make_mock(2, seed=1)["patient"].tolist()
     [1, 2]

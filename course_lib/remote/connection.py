@@ -1,8 +1,8 @@
 """A party's way to the drive: PySyft's own connection, with its calls sent over HTTP.
 
-`join` makes the PySyft client of one party. PySyft 0.10 has no public function for a client without Google's
-servers, so this uses what it prepares its own tests with (names that begin with an underscore): the version in
-`requirements.txt` is the one it was written for.
+`join` makes the PySyft client of one party. PySyft 0.10 has no public function for a client without
+Google's servers, so this uses what it prepares its own tests with (names that begin with an underscore):
+the version in `requirements.txt` is the one it was written for.
 """
 
 import base64

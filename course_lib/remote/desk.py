@@ -1,8 +1,8 @@
 """The data owner's desk: read a submission, approve or reject it, run what was approved.
 
-Promises: what runs is what was approved, to the letter; where there is a budget, a job's epsilon is written down
-before it starts, and a job without one, or for which too little is left, does not start. The owner's decisions
-are kept in the owner's own folder, not in the one that PySyft shares.
+Promises: what runs is what was approved, to the letter; where there is a budget, a job's epsilon is written
+down before it starts, and a job without one, or for which too little is left, does not start. The owner's
+decisions are kept in the owner's own folder, not in the one that PySyft shares.
 
 Leaves out whether the code does what the reviewer believes: no program can decide that.
 """
@@ -28,6 +28,7 @@ class Approval:
     datasets: list[str]
     seconds: float
     epsilon: float | None
+    delta: float
 
 
 class Desk:
@@ -41,9 +42,9 @@ class Desk:
             client.job_runner.config, folder=self._folder, approved=self._agreed
         )
 
-    def open_budget(self, *, epsilon: float) -> None:
-        """From now on each researcher has this epsilon in all, and each job must say what it spends."""
-        self.budget = BudgetRecord.create(self._folder / "budget.jsonl", epsilon=epsilon)
+    def open_budget(self, *, epsilon: float, delta: float = 0.0) -> None:
+        """From now on each researcher has this much in all, and an approval must say what a job spends."""
+        self.budget = BudgetRecord.create(self._folder / "budget.jsonl", epsilon=epsilon, delta=delta)
 
     def read(self, job_name: str, *, researcher: str | None = None) -> Submission:
         """All that was submitted under this name, after fetching what is new.
@@ -59,6 +60,7 @@ class Desk:
         *,
         datasets: list[str],
         epsilon: float | None = None,
+        delta: float = 0.0,
         seconds: float = 20,
         reason: str = "",
     ) -> None:
@@ -69,10 +71,8 @@ class Desk:
             message = _("A time limit above 0 and up to {most} seconds was expected, not {seconds}.")
             raise ValueError(message.format(most=MAX_SECONDS, seconds=seconds))
         if f"code/{submission.entrypoint}" not in submission.files or not submission.entrypoint:
-            raise ValueError(
-                _("Job {job} has no Python file to start with.").format(job=submission.job_name)
-            )
-        approval = Approval(submission.digest, list(datasets), seconds, epsilon)
+            raise ValueError(_("Job {job} has no Python file to start with.").format(job=submission.job_name))
+        approval = Approval(submission.digest, list(datasets), seconds, epsilon, delta)
         path = self._path(submission)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -107,7 +107,12 @@ class Desk:
         if self.budget is not None:
             if approval.epsilon is None:
                 raise ValueError(_("An epsilon was expected: this owner answers from a privacy budget."))
-            self.budget.spend(submission.researcher, epsilon=approval.epsilon, purpose=submission.job_name)
+            self.budget.spend(
+                submission.researcher,
+                epsilon=approval.epsilon,
+                delta=approval.delta,
+                purpose=submission.job_name,
+            )
         return asdict(approval)
 
     def _job(self, name: str, researcher: str | None):

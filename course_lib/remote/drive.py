@@ -2,10 +2,11 @@
 
     COURSE_DRIVE_ACCOUNTS='{"TOKEN": "ada@university.example"}' python -m course_lib.remote.drive --port 8000
 
-PySyft 0.10 keeps its mailboxes in Google Drive, and brings a mock of that for its own tests. This serves the mock
-over HTTP, so that parties in different processes share it. Whoever calls shows the token of an account and
-gets at what this account owns or was given; PySyft's mock leaves these checks out for single files. The
-operator's token opens `/everything`: as with a real store, whoever runs it sees all that lies there.
+PySyft 0.10 keeps its mailboxes in Google Drive, and brings a mock of that for its own tests. This serves
+the mock over HTTP, so that parties in different processes share it. Whoever calls shows the token of an
+account and gets at what this account owns or was given; PySyft's mock leaves these checks out for single
+files. The operator's token opens `/everything`: as with a real store, whoever runs it sees all that lies
+there.
 
 Everything is in memory and gone when the process ends. Leaves out TLS: it listens on this machine's loopback
 address alone.

@@ -7,6 +7,7 @@ removes its folder, and exits. What it is told comes from the one who started it
 else can write to.
 """
 
+import importlib
 import json
 import os
 import shutil
@@ -43,11 +44,13 @@ def _set_up(here: SimpleNamespace, party: dict) -> str:
     return str(here.folder)
 
 
-def _do(here: SimpleNamespace, source: str, name: str, arguments: list):
-    """Run the function that `source` defines; what it returns must be something that JSON can say."""
+def _do(here: SimpleNamespace, name: str, arguments: list, named: dict, source: str = "", module: str = ""):
+    """Run the function that `source` defines or `module` has; JSON must be able to say what it returns."""
+    if module:
+        return getattr(importlib.import_module(module), name)(here, *arguments, **named)
     names = {"__name__": "__machine__"}
     exec(compile(source, f"<{name}>", "exec"), names)
-    return names[name](here, *arguments)
+    return names[name](here, *arguments, **named)
 
 
 def _reply(replies, action) -> None:

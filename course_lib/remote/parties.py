@@ -3,14 +3,15 @@
     hospital = start_machine("hospital@clinic.example", owner=True, drive=drive)
     hospital.run(publish, "admissions")
 
-`run` sends the *text* of a function to the party's process, runs it there and brings back what it returns. The
-function's first argument is that machine: `here.client` is its PySyft client, `here.folder` its own folder, and
-with a data owner `here.desk` is the desk where jobs are reviewed. The function knows nothing of the one who sent
-it: whatever it needs, it imports or is handed.
+`run` sends the *text* of a function to the party's process, runs it there and brings back what it returns.
+The function's first argument is that machine: `here.client` is its PySyft client, `here.folder` its own
+folder, and with a data owner `here.desk` is the desk where jobs are reviewed. The function knows nothing of
+the one who sent it: whatever it needs, it imports or is handed. A function of `course_lib` is called by its
+name instead.
 
-Promises: a machine ends with its process tree, its folder and its temporary files when it is stopped, when the
-`Machine` is dropped, and when the notebook's kernel exits or is killed. An error over there is raised here, as
-`MachineError`, with its message and without its traceback, which could quote private values.
+Promises: a machine ends with its process tree, its folder and its temporary files when it is stopped, when
+the `Machine` is dropped, and when the notebook's kernel exits or is killed. An error over there is raised
+here, as `MachineError`, with its message and without its traceback, which could quote private values.
 """
 
 import contextlib
@@ -85,14 +86,17 @@ class Machine:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def run(self, function: Callable, *arguments, timeout: float = 90):
-        """Run `function(here, *arguments)` over there; what it returns. Both pass through JSON.
+    def run(self, function: Callable, *arguments, timeout: float = 90, **named):
+        """Run `function(here, *arguments, **named)` over there; what it returns. All pass through JSON.
 
         Raises MachineError with what went wrong over there, and after `timeout` seconds, when the machine is
         stopped; TypeError for arguments that JSON can't say.
         """
-        source = textwrap.dedent(inspect.getsource(function))
-        order = {"source": source, "name": function.__name__, "arguments": list(arguments)}
+        order = {"name": function.__name__, "arguments": list(arguments), "named": named}
+        if function.__module__.startswith("course_lib."):
+            order["module"] = function.__module__
+        else:
+            order["source"] = textwrap.dedent(inspect.getsource(function))
         return self._order(order, timeout)
 
     def log(self) -> str:
@@ -175,20 +179,25 @@ def start_machine(email: str, *, owner: bool, drive: DriveAccess, encryption: bo
 
 def introduce(researcher: Machine, owner: Machine) -> None:
     """The researcher asks to be a peer, and the owner agrees: who is no peer can't hand in a job."""
+    researcher.run(ask_to_be_peer, owner.email)
+    owner.run(accept_peer, researcher.email)
+    researcher.run(load_peers)
 
-    def ask(here, email):
-        here.client.add_peer(email, sync=False)
 
-    def agree(here, email):
-        here.client.load_peers()
-        here.client.approve_peer_request(email)
+def ask_to_be_peer(here, owner: str) -> None:
+    """The researcher's first step of `introduce`."""
+    here.client.add_peer(owner, sync=False)
 
-    def take_note(here):
-        here.client.load_peers()
 
-    researcher.run(ask, owner.email)
-    owner.run(agree, researcher.email)
-    researcher.run(take_note)
+def accept_peer(here, researcher: str) -> None:
+    """The owner's step of `introduce`."""
+    here.client.load_peers()
+    here.client.approve_peer_request(researcher)
+
+
+def load_peers(here) -> None:
+    """The researcher's last step of `introduce`: to learn that the owner has agreed."""
+    here.client.load_peers()
 
 
 def _end(process: subprocess.Popen, log) -> None:
@@ -199,5 +208,3 @@ def _end(process: subprocess.Popen, log) -> None:
     end(process)
     process.stdout.close()
     log.close()
-
-

@@ -3,7 +3,7 @@
 Leaves out everything else: no other module needs this one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,15 +15,19 @@ from course_lib.i18n import _, number
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#BBBBBB"
 
 
-def draw_answers(mock: Mapping[str, Mapping[str, float]], private: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Mean days by age group and kind of admission (name: {age group: days}), on the mock and on the real table."""
+def draw_answers(
+    mock: Mapping[str, Mapping[str, float]], private: Mapping[str, Mapping[str, float]]
+) -> Figure:
+    """Mean days by age and kind of admission (kind: {age group: days}), on the mock and on the real table."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
     titles = (_("the same job on the mock"), _("on the private table"))
     names = {"emergency": _("emergency"), "planned": _("planned")}
     marks = {"emergency": (ORANGE, "s"), "planned": (BLUE, "o")}
     for panel, title, answer in zip(panels, titles, (mock, private), strict=True):
         for kind, (colour, mark) in marks.items():
-            panel.plot(list(answer[kind]), list(answer[kind].values()), color=colour, marker=mark, label=names[kind])
+            panel.plot(
+                list(answer[kind]), list(answer[kind].values()), color=colour, marker=mark, label=names[kind]
+            )
         panel.set_title(title)
         panel.set_xlabel(_("age"))
         panel.spines[["top", "right"]].set_visible(False)
@@ -41,7 +45,9 @@ def draw_places(found: Mapping[str, Mapping[str, bool]]) -> Figure:
     axes.pcolormesh(held[::-1], cmap=plt.matplotlib.colors.ListedColormap(["white", BLUE]), vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(held[::-1]):
         text = _("yes") if value else "–"
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if value else "#555555")
+        axes.text(
+            column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if value else "#555555"
+        )
     axes.set_xticks(np.arange(len(things)) + 0.5, things)
     axes.set_yticks(np.arange(len(found)) + 0.5, list(found)[::-1])
     axes.xaxis.tick_top()
@@ -50,19 +56,19 @@ def draw_places(found: Mapping[str, Mapping[str, bool]]) -> Figure:
     return figure
 
 
-def draw_two_hospitals(with_patient: float, without: float, *, scale: float, answer: float | None = None) -> Figure:
-    """How often each answer comes, with one patient's row and with another in its place; Laplace noise of `scale`."""
+def draw_two_tables(*, difference: float, scale: float) -> Figure:
+    """How likely each answer is for two tables whose means lie `difference` apart, with Laplace noise."""
     figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
-    middle = (with_patient + without) / 2
-    answers = np.linspace(middle - 6 * scale, middle + 6 * scale, 601)
-    lines = ((with_patient, BLUE, "-", _("with the patient")), (without, ORANGE, "--", _("with somebody else instead")))
+    answers = np.linspace(-0.1, 0.1, 801)
+    lines = (
+        (-difference / 2, BLUE, "-", _("with a patient's row")),
+        (difference / 2, ORANGE, "--", _("with another row in its place")),
+    )
     for exact, colour, style, label in lines:
         density = np.exp(-np.abs(answers - exact) / scale) / (2 * scale)
         axes.plot(answers, density, color=colour, linestyle=style, label=label)
         axes.axvline(exact, color=colour, linestyle=":", linewidth=1)
-    if answer is not None:
-        axes.plot(answer, 0, marker="^", markersize=11, color="black", linestyle="", label=_("the answer that left"), clip_on=False)
-    axes.set_xlabel(_("mean days in hospital"))
+    axes.set_xlabel(_("the answer, in days beside the middle of both means"))
     axes.set_ylabel(_("density"))
     axes.set_ylim(0)
     axes.spines[["top", "right"]].set_visible(False)
@@ -70,19 +76,26 @@ def draw_two_hospitals(with_patient: float, without: float, *, scale: float, ans
     return figure
 
 
-def draw_budget(spent: Sequence[tuple[str, float]], *, budget: float) -> Figure:
-    """What each job spent of a researcher's epsilon, in order; a job that did not fit is hatched."""
+def draw_budget(spent: Mapping[str, float], *, budget: float) -> Figure:
+    """What each job asked for of a researcher's epsilon, in order; one that does not fit is hatched."""
     figure, axes = plt.subplots(figsize=(8, 1.8), layout="constrained")
     left = 0.0
-    for (name, epsilon), colour in zip(spent, (BLUE, GREEN, ORANGE, GREY), strict=False):
+    for (name, epsilon), colour in zip(spent.items(), (BLUE, GREEN, ORANGE), strict=True):
         fits = left + epsilon <= budget
-        axes.barh(0, epsilon, left=left, color=colour if fits else "white", hatch="" if fits else "//", edgecolor=colour)
+        axes.barh(
+            0,
+            epsilon,
+            left=left,
+            color=colour if fits else "white",
+            hatch="" if fits else "//",
+            edgecolor=colour,
+        )
         axes.text(left + epsilon / 2, 0.5, f"{name}\nε = {number(epsilon)}", ha="center", va="bottom")
         left += epsilon
     axes.axvline(budget, color="black")
     axes.set_ylim(-0.5, 1.3)
     axes.set_yticks([])
     axes.set_xlim(0, max(left, budget) * 1.03)
-    axes.set_xlabel(_("ε spent; the line is the budget"))
+    axes.set_xlabel(_("ε of one researcher; the line is the budget"))
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure

@@ -1,4 +1,7 @@
-"""The researcher's three steps with PySyft: try a job on the mock, hand it in, fetch what became of it."""
+"""What a researcher does, to be run on the researcher's machine: `ada.run(submit, ...)`.
+
+Each function's first argument is that machine, as `parties` describes it.
+"""
 
 import json
 import os
@@ -12,15 +15,16 @@ from course_lib.i18n import _
 SECONDS_FOR_A_TRY = 60
 
 
-def try_on_mock(client, owner: str, code: str) -> dict:
+def try_on_mock(here, owner: str, code: str) -> dict:
     """Run a job's code here, where `syft.resolve_dataset_file_path` finds the mock; its result.
 
     Raises ValueError with the end of what it printed where it fails or leaves no result.
     """
-    with tempfile.TemporaryDirectory(prefix="course_job_") as folder:
+    with tempfile.TemporaryDirectory(dir=here.folder) as folder:
         (Path(folder) / "job.py").write_text(code, encoding="utf-8")
-        (Path(folder) / "outputs").mkdir()
-        place = {"SYFTBOX_FOLDER": str(client.syftbox_folder), "SYFTBOX_EMAIL": owner, "SYFT_IS_IN_JOB": "false"}
+        result = Path(folder) / "outputs" / "result.json"
+        result.parent.mkdir()
+        place = {"SYFTBOX_FOLDER": str(here.client.syftbox_folder), "SYFTBOX_EMAIL": owner}
         tried = subprocess.run(
             [sys.executable, "job.py"],
             cwd=folder,
@@ -29,23 +33,28 @@ def try_on_mock(client, owner: str, code: str) -> dict:
             text=True,
             timeout=SECONDS_FOR_A_TRY,
         )
-        result = Path(folder) / "outputs" / "result.json"
         if tried.returncode or not result.exists():
             message = _("The job left no result on the mock. It said: {text}")
             raise ValueError(message.format(text=(tried.stdout + tried.stderr)[-2000:]))
         return json.loads(result.read_bytes())
 
 
-def hand_in(client, owner: str, job_name: str, code: str) -> None:
-    """Submit `code` as the Python job `job_name`."""
-    with tempfile.TemporaryDirectory(prefix="course_job_") as folder:
-        path = Path(folder) / "job.py"
-        path.write_text(code, encoding="utf-8")
-        client.submit_python_job(owner, str(path), job_name=job_name)
+def submit(here, owner: str, name: str, code: str) -> None:
+    """Hand in `code` as the Python job `name`."""
+    path = here.folder / "job.py"
+    path.write_text(code)
+    here.client.submit_python_job(owner, str(path), job_name=name)
 
 
-def fetch(client, job_name: str) -> dict:
-    """What the researcher gets: the job's `status`, the owner's `reason` for a refusal, and its `result`."""
-    job = client.jobs[job_name]
-    result = next((json.loads(path.read_bytes()) for path in job.output_paths if path.suffix == ".json"), None)
-    return {"status": job.status, "reason": job.review_reason, "result": result}
+def fetch(here, name: str) -> dict:
+    """What the researcher gets: the job's `status`, the `reason` that the owner gave, the `result`."""
+    job = here.client.jobs[name]
+    results = [json.loads(path.read_text()) for path in job.output_paths if path.suffix == ".json"]
+    return {"status": job.status, "reason": job.review_reason, "result": results[0] if results else None}
+
+
+def exchange(here, name: str, code: str) -> None:
+    """Put other code in the place of what was handed in: PySyft lets a submitter do so until the job runs."""
+    (path,) = here.client.syftbox_folder.rglob(f"{name}/code/job.py")
+    path.write_text(code)
+    here.client.sync_engine.push_job_files(path.parent.parent)

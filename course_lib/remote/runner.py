@@ -1,18 +1,17 @@
 """PySyft's job runner, with walls: approved code runs in a cell, and one small file comes out.
 
-What PySyft 0.10's own runner does, and this does not: it starts a script that the submitter's client wrote, hands
-it the whole environment, lets it reach all that the owner reaches, waits for a child that holds the output
-open, and puts what was printed where the submitter can read it. Here a job
+What PySyft 0.10's own runner does, and this does not: it starts a script that the submitter's client wrote,
+hands it the whole environment, lets it reach all that the owner reaches, waits for a child that holds the
+output open, and puts what was printed where the submitter can read it. Here a job
 
-- is the code whose digest was approved, copied out of the submitter's reach, run by this Python;
-- gets a copy of the data sets it was approved for, a folder of its own, and an environment that is empty but for
+- is the code whose digest was approved, copied out of the submitter's reach, run by this Python; - gets a
+  copy of the data sets it was approved for, a folder of its own, and an environment that is empty but for
   what it needs;
-- ends at its time limit, with what it started;
-- gives one file, `outputs/result.json`, of at most `MAX_RESULT_BYTES`, and whether it went well. What it printed
-  stays with the owner.
+- ends at its time limit, with what it started; - gives one file, `outputs/result.json`, of at most
+  `MAX_RESULT_BYTES`, and whether it went well. What it printed stays with the owner.
 
-Which walls the operating system offers differs: see `walls`. Where Landlock is missing, a job can read what its
-owner can read, and only the review stands in its way.
+Which walls the operating system offers differs: see `walls`. Where Landlock is missing, a job can read what
+its owner can read, and only the review stands in its way.
 """
 
 import json
@@ -22,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 from syft_job.job_runner import SyftJobRunner
 
 import course_lib
@@ -64,6 +64,10 @@ class WalledRunner(SyftJobRunner):
         for supervisor in list(self._running):
             supervisor.stdin.close()
             supervisor.wait()
+
+    def count_processes(self) -> int:
+        """How many processes run below this one: none, when no job does."""
+        return len(psutil.Process().children(recursive=True))
 
     # PySyft calls one or the other, depending on whether output is shown while it comes. We never show it.
     def _execute_job_streaming(self, ref, timeout: int) -> int:
@@ -158,11 +162,15 @@ class WalledRunner(SyftJobRunner):
 def _checked_result(name: str, code: int, outputs: Path, seconds: float) -> bytes:
     """The one file that leaves. Raises ValueError where the job failed, or left something else."""
     if code == TIMED_OUT:
-        raise ValueError(_("Job {job} was stopped after {seconds:g} seconds.").format(job=name, seconds=seconds))
+        raise ValueError(
+            _("Job {job} was stopped after {seconds:g} seconds.").format(job=name, seconds=seconds)
+        )
     if code:
         raise ValueError(_("Job {job} failed.").format(job=name))
     if [path.name for path in outputs.iterdir()] != [RESULT]:
-        raise ValueError(_("Job {job} should write outputs/{file} and nothing else.").format(job=name, file=RESULT))
+        raise ValueError(
+            _("Job {job} should write outputs/{file} and nothing else.").format(job=name, file=RESULT)
+        )
     result = outputs / RESULT
     # A link would have us read, with the owner's rights, what it points to.
     if result.is_symlink() or not result.is_file() or result.stat().st_size > MAX_RESULT_BYTES:

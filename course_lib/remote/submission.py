@@ -1,8 +1,8 @@
 """Everything that a researcher sent for a job, and a digest of it: what a reviewer reads, and agrees to.
 
-PySyft shows `job.code`, one file. A submission is more: other modules, parameters, the script that PySyft's own
-runner starts. A researcher's client wrote all of it, and may change it until the job runs, after it was approved
-too. So the whole of it is read once, and the digest says whether what runs is what was read.
+PySyft shows `job.code`, one file. A submission is more: other modules, parameters, the script that PySyft's
+own runner starts. A researcher's client wrote all of it, and may change it until the job runs, after it was
+approved too. So the whole of it is read once, and the digest says whether what runs is what was read.
 """
 
 import hashlib
@@ -52,14 +52,17 @@ class Submission:
 def read_submission(job) -> Submission:
     """Read all files of PySyft's `job` (a `syft_job.job.JobInfo`) from the owner's folder.
 
-    Raises ValueError for what nobody can review: a link, a file that is not text, too many or too large files.
+    Raises ValueError for what nobody can review: a link, a file that is not text, too many or too large
+    files.
     """
     folder = Path(job.job_submission_path)
     files, size = {}, 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise ValueError(_("Job {job}: {path} is a link, which is not run.").format(job=job.name, path=name))
+            raise ValueError(
+                _("Job {job}: {path} is a link, which is not run.").format(job=job.name, path=name)
+            )
         if path.is_dir() or path.name in _NOT_SUBMITTED:
             continue
         size += path.stat().st_size

@@ -3,12 +3,13 @@
     python -S -m course_lib.remote.supervisor CELL.json
 
 CELL.json describes the cell: `command` and `environment`; the `folder` it starts in; what is `readable` and
-`writable`; `seconds`; `limits` on resources; and the file that its output (`log`) and the `walls` that stand go
-to. It exits with the command's exit code, or with 124 after the time limit. The one who starts it holds its
-standard input open: when that closes, however it came about, the job ends.
+`writable`; `seconds`; `limits` on resources; and the file that its output (`log`) and the `walls` that
+stand go to. It exits with the command's exit code, or with 124 after the time limit. The one who starts it
+holds its standard input open: when that closes, however it came about, the job ends.
 
-On Linux whatever the job started ends with it, in whichever way it was started; elsewhere a process that left the
-job's process group escapes. It needs the standard library alone, so that it starts in milliseconds.
+On Linux whatever the job started ends with it, in whichever way it was started; elsewhere a process that
+left the job's process group escapes. It needs the standard library alone, so that it starts in
+milliseconds.
 """
 
 import contextlib
@@ -59,7 +60,12 @@ def _become_the_job(cell: dict) -> None:
         limited = walls.limit_resources(cell["limits"])
         alone = walls.leave_network()
         version = walls.restrict(readable=cell["readable"], writable=cell["writable"])
-        standing = {"resources": limited, "files": version > 0, "network": alone, "tcp": alone or version >= 4}
+        standing = {
+            "resources": limited,
+            "files": version > 0,
+            "network": alone,
+            "tcp": alone or version >= 4,
+        }
         os.write(report, json.dumps(standing).encode())
         os.closerange(3, 256)
         os.execve(cell["command"][0], cell["command"], cell["environment"])
@@ -104,7 +110,9 @@ def _below(ancestor: int) -> list[int]:
         if entry.isdigit():
             with contextlib.suppress(OSError):  # it ended in the meantime
                 # "pid (name) state parent ...": a name may hold anything, a bracket too
-                parents[int(entry)] = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry)] = int(
+                    Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
+                )
     found, generation = [], [ancestor]
     while generation:
         generation = [process for process, parent in parents.items() if parent in generation]

@@ -8,8 +8,9 @@ here is the operating system's own; nothing is installed and no administrator is
 - `restrict`: Landlock; no file can be opened, and no TCP connection made, but what is listed (Linux 5.13 on;
   TCP from 6.7 on).
 
-Each function returns what it achieved, and never claims more: elsewhere a wall is simply not there. It needs the
-standard library alone. Leaves out system calls (seccomp), and whatever a fault in the kernel lets through.
+Each function returns what it achieved, and never claims more: elsewhere a wall is simply not there. It
+needs the standard library alone. Leaves out system calls (seccomp), and whatever a fault in the kernel lets
+through.
 """
 
 import contextlib

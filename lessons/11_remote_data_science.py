@@ -326,9 +326,9 @@ for name in ("mean days", "share readmitted"):
 # no outcome becomes more than $e^{\varepsilon}$ times as likely. Whatever else Ada knows or asks, the ε of all
 # her answers add up, and the sum bounds what they tell about anyone.
 #
-# One row moves the mean of 6,000 stays between 1 and 60 days by at most 59 / 6,000, about 0.01 days. Laplace noise with a scale of
-# 0.02 days then gives ε = 0.49. The figure shows this, the largest difference that one row can make: an exact answer would be one
-# dotted line or the other, but the noisy ones can hardly be told apart.
+# One row moves the mean of 6,000 stays between 1 and 60 days by at most 59 / 6,000, which is 14 minutes. Laplace noise with a scale of
+# 0.02 days, 29 minutes, then gives ε = 0.49. The figure shows this, the largest difference that one row can make: an exact answer would be one
+# dotted line or the other, but a noisy one fits both. No answer is more than 1.64 times as likely for one table as for the other.
 #
 # [OpenDP](https://docs.opendp.org) draws the noise exactly, from a cryptographic generator, and works out the ε. The
 # review becomes easier, too. Four things have to hold, and can be read off: the bounds come from the dictionary and not from
@@ -351,9 +351,11 @@ with open("outputs/result.json", "w") as file:
     json.dump(answer, file)
 """
 one_row = (60 - 1) / 6000
-print(_("epsilon:"), number(round(one_row / 0.02, 2)))
-alt = _("Two peaks, with a patient's row and with another in its place, lie almost on top of each other.")
-show(pictures.draw_two_tables(difference=one_row, scale=0.02), alt=alt)
+print(_("epsilon:"), number(one_row / 0.02, 2))
+alt = _(
+    "Two peaks, with a patient's row and with another in its place, 14 minutes apart and far wider than that."
+)
+show(pictures.draw_two_tables(difference=one_row * 1440, scale=0.02 * 1440), alt=alt)
 
 # %% [markdown]
 # The hospital opens a **budget**: an ε of 3 for each researcher in all, and a δ of $10^{-6}$, which the next
@@ -550,8 +552,8 @@ steps = {
 for name, step in steps.items():
     start = time.perf_counter()
     step()
-    print(f"{name}: {number(round(time.perf_counter() - start, 1))} s")
-print(f"{number(round(sum(map(len, traces.contents_of_store(store.everything()))) / 1e6, 1))} MB")
+    print(f"{name}: {number(time.perf_counter() - start, 1)} s")
+print(f"{number(sum(map(len, traces.contents_of_store(store.everything()))) / 1e6, 1)} MB")
 
 for party in (ada, hospital, store):
     party.stop()

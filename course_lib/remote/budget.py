@@ -70,10 +70,10 @@ class BudgetRecord:
                 raise BudgetExceeded(
                     message.format(
                         researcher=researcher,
-                        epsilon=f"{cost[0]:g}",
-                        delta=f"{cost[1]:g}",
-                        epsilon_left=f"{left[0]:g}",
-                        delta_left=f"{left[1]:g}",
+                        epsilon=f"{float(cost[0]):g}",
+                        delta=f"{float(cost[1]):g}",
+                        epsilon_left=f"{float(left[0]):g}",
+                        delta_left=f"{float(left[1]):g}",
                     )
                 )
             line = {
@@ -99,7 +99,8 @@ class BudgetRecord:
             if not text.endswith("\n"):
                 raise ValueError("cut off")
             first, *others = text.splitlines()
-            number, budget = 1, _cost_in(first)
+            number = 1
+            budget = _cost_in(first)
             for line in others:
                 number += 1
                 researcher = json.loads(line)["researcher"]

@@ -62,7 +62,7 @@ class Desk:
         epsilon: float | None = None,
         delta: float = 0.0,
         seconds: float = 20,
-        reason: str = "",
+        reason: str | None = None,
     ) -> None:
         """Agree to run exactly this submission. Raises ValueError where it may not be agreed to."""
         if self.budget is not None and epsilon is None:
@@ -82,6 +82,7 @@ class Desk:
     def reject(self, submission: Submission, reason: str) -> None:
         """Refuse the job; the researcher gets to read the reason."""
         self._job(submission.job_name, submission.researcher).reject(reason)
+        self._client.sync()
 
     def run(self) -> dict[str, str]:
         """Run the jobs approved since, and return what became of each, for the owner's eyes.
@@ -98,10 +99,11 @@ class Desk:
         """What was agreed for this submission, with its cost paid. Raises ValueError where it was not."""
         try:
             approval = Approval(**json.loads(self._path(submission).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            approval = None
-        if approval is None or approval.digest != submission.digest:
-            message = _("Job {job} is not what was approved here: it was changed after the review.")
+        except FileNotFoundError as error:
+            message = _("Job {job} was not approved at this desk.")
+            raise ValueError(message.format(job=submission.job_name)) from error
+        if approval.digest != submission.digest:
+            message = _("Job {job} is not what was approved: it was changed after the review.")
             raise ValueError(message.format(job=submission.job_name))
         self._path(submission).unlink()  # an approval is for one run
         if self.budget is not None:

@@ -65,10 +65,11 @@ class Drive:
             return getattr(service, method)(**arguments).execute()
 
     def everything(self) -> list[dict]:
-        """Name, owner and bytes (base64) of every file: what the operator sees."""
+        """Id, name, owner and bytes (base64) of every file: what the operator sees."""
         with self._lock:
             return [
                 {
+                    "id": file.id,
                     "name": file.name,
                     "owner": file.owners[0]["emailAddress"],
                     "content": base64.b64encode(file.content).decode(),
@@ -145,7 +146,7 @@ def create_app(accounts: Mapping[str, str]) -> FastAPI:
             asked = json.loads(body)
             media = None if asked["media"] is None else base64.b64decode(asked["media"], validate=True)
             answer = drive.call(account, asked["resource"], asked["method"], dict(asked["arguments"]), media)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise Refused(400, "badRequest: a call, its arguments and media were expected") from error
         if isinstance(answer, bytes):
             answer = {"media": base64.b64encode(answer).decode()}

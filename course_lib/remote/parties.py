@@ -26,7 +26,7 @@ import textwrap
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -47,7 +47,7 @@ class DriveAccess:
     """A running drive, and the token of each account on it."""
 
     process: ServerProcess
-    tokens: dict[str, str]
+    tokens: dict[str, str] = field(repr=False)  # who has one can read that account
 
     def everything(self) -> list[dict]:
         """What the drive's operator sees: `name`, `owner` and `content` (base64) of each file."""

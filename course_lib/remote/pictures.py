@@ -49,6 +49,7 @@ def draw_places(found: Mapping[str, Mapping[str, bool]]) -> Figure:
             column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if value else "#555555"
         )
     axes.set_xticks(np.arange(len(things)) + 0.5, things)
+    axes.hlines(range(1, len(found)), 0, len(things), color="#DDDDDD")
     axes.set_yticks(np.arange(len(found)) + 0.5, list(found)[::-1])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
@@ -57,20 +58,22 @@ def draw_places(found: Mapping[str, Mapping[str, bool]]) -> Figure:
 
 
 def draw_two_tables(*, difference: float, scale: float) -> Figure:
-    """How likely each answer is for two tables whose means lie `difference` apart, with Laplace noise."""
+    """How likely each answer is for two tables whose means lie `difference` minutes apart; Laplace noise."""
     figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
-    answers = np.linspace(-0.1, 0.1, 801)
+    answers = np.linspace(-5 * scale, 5 * scale, 801)
     lines = (
         (-difference / 2, BLUE, "-", _("with a patient's row")),
         (difference / 2, ORANGE, "--", _("with another row in its place")),
     )
     for exact, colour, style, label in lines:
-        density = np.exp(-np.abs(answers - exact) / scale) / (2 * scale)
-        axes.plot(answers, density, color=colour, linestyle=style, label=label)
+        axes.plot(
+            answers, np.exp(-np.abs(answers - exact) / scale), color=colour, linestyle=style, label=label
+        )
         axes.axvline(exact, color=colour, linestyle=":", linewidth=1)
-    axes.set_xlabel(_("the answer, in days beside the middle of both means"))
-    axes.set_ylabel(_("density"))
+    axes.set_xlabel(_("the answer, in minutes from the middle of both means"))
+    axes.set_ylabel(_("how likely it is"))
     axes.set_ylim(0)
+    axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure
@@ -81,20 +84,14 @@ def draw_budget(spent: Mapping[str, float], *, budget: float) -> Figure:
     figure, axes = plt.subplots(figsize=(8, 1.8), layout="constrained")
     left = 0.0
     for (name, epsilon), colour in zip(spent.items(), (BLUE, GREEN, ORANGE), strict=True):
-        fits = left + epsilon <= budget
-        axes.barh(
-            0,
-            epsilon,
-            left=left,
-            color=colour if fits else "white",
-            hatch="" if fits else "//",
-            edgecolor=colour,
-        )
-        axes.text(left + epsilon / 2, 0.5, f"{name}\nε = {number(epsilon)}", ha="center", va="bottom")
+        look = {"color": colour} if left + epsilon <= budget else {"color": "white", "hatch": "//"}
+        axes.barh(0, epsilon, left=left, edgecolor=colour, **look)
+        axes.text(left + epsilon / 2, 0.5, f"{name}\nε = {number(epsilon, 1)}", ha="center", va="bottom")
         left += epsilon
-    axes.axvline(budget, color="black")
+    axes.plot([budget, budget], [-0.5, 0.45], color="black", linewidth=2)
     axes.set_ylim(-0.5, 1.3)
     axes.set_yticks([])
+    axes.set_xticks(range(int(budget) + 2))
     axes.set_xlim(0, max(left, budget) * 1.03)
     axes.set_xlabel(_("ε of one researcher; the line is the budget"))
     axes.spines[["top", "right", "left"]].set_visible(False)

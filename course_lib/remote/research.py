@@ -16,10 +16,11 @@ SECONDS_FOR_A_TRY = 60
 
 
 def try_on_mock(here, owner: str, code: str) -> dict:
-    """Run a job's code here, where `syft.resolve_dataset_file_path` finds the mock; its result.
+    """Fetch what is new and run a job's code here, where PySyft finds the mock for it; its result.
 
     Raises ValueError with the end of what it printed where it fails or leaves no result.
     """
+    here.client.sync()
     with tempfile.TemporaryDirectory(dir=here.folder) as folder:
         (Path(folder) / "job.py").write_text(code, encoding="utf-8")
         result = Path(folder) / "outputs" / "result.json"

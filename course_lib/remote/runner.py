@@ -15,6 +15,7 @@ its owner can read, and only the review stands in its way.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class WalledRunner(SyftJobRunner):
 
     def __init__(self, config, *, folder: Path, approved):
         super().__init__(config)
-        self._folder = Path(folder)
+        self._folder = Path(folder).resolve()
         self._approved = approved
         self._running: set[subprocess.Popen] = set()
         #: What became of each job, in a sentence for the owner, and what it printed; neither leaves.
@@ -167,12 +168,12 @@ def _checked_result(name: str, code: int, outputs: Path, seconds: float) -> byte
         )
     if code:
         raise ValueError(_("Job {job} failed.").format(job=name))
-    if [path.name for path in outputs.iterdir()] != [RESULT]:
+    # A link, in the place of a folder too, would have us read what it points to, with the owner's rights.
+    if outputs.resolve() != outputs or not outputs.is_dir() or os.listdir(outputs) != [RESULT]:
         raise ValueError(
             _("Job {job} should write outputs/{file} and nothing else.").format(job=name, file=RESULT)
         )
     result = outputs / RESULT
-    # A link would have us read, with the owner's rights, what it points to.
     if result.is_symlink() or not result.is_file() or result.stat().st_size > MAX_RESULT_BYTES:
         message = _("Job {job}: outputs/{file} should be a plain file of at most {bytes} bytes.")
         raise ValueError(message.format(job=name, file=RESULT, bytes=MAX_RESULT_BYTES))

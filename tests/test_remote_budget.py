@@ -1,4 +1,4 @@
-"""The record of privacy budgets: what is spent stays spent, what is too much is refused, what is cut off too."""
+"""The record of privacy budgets: what is spent stays spent, and what is too much is refused."""
 
 import json
 import subprocess

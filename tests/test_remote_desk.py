@@ -1,4 +1,4 @@
-"""A hospital and two researchers as processes: what is approved runs, what is not does not, and what leaves."""
+"""A hospital and two researchers as processes: what runs, what does not, and what leaves."""
 
 import itertools
 import json
@@ -93,7 +93,8 @@ def test_an_exit_code_carries_one_bit(parties, job):
 
 def test_a_job_that_never_ends_is_stopped_with_its_children(parties, job):
     _drive, hospital, _ada, _eve = parties
-    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\nprint('x', end='', flush=True)\ntime.sleep(1000)"
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\nprint('x', end='', flush=True)\n"
+    code += "time.sleep(1000)"
     outcome, fetched = job(code, seconds=1)
     assert outcome == f"Job {job.name} was stopped after 1 seconds." and fetched["status"] == "failed"
     assert hospital.run(processes_below) == 0
@@ -147,6 +148,10 @@ def test_a_cell_is_gone_after_the_job(parties, job):
         ("pass", "should write outputs/result.json and nothing else"),
         (writes(1) + "; open('outputs/more', 'w')", "should write outputs/result.json and nothing else"),
         ("import os; os.rmdir('outputs')", "should write outputs/result.json"),
+        (
+            "import os; os.rmdir('outputs'); os.symlink('other', 'outputs'); os.mkdir('other')\n" + writes(1),
+            "should write outputs/result.json",
+        ),
         ("open('outputs/result.json', 'w').write('no JSON')", "is not JSON"),
         ("open('outputs/result.json', 'wb').write(b'\\xff\\x00')", "is not JSON"),
     ],
@@ -336,9 +341,7 @@ def test_a_budget_is_spent_before_the_job_and_refuses_what_is_too_much(tmp_path)
         record = hospital.run(open_budget)
         for name, code in {"first": COUNT, "fails": "1 / 0", "third": COUNT}.items():
             ada.run(submit, HOSPITAL, name, code)
-        with pytest.raises(
-            MachineError, match="An epsilon was expected: this owner answers from a privacy budget"
-        ):
+        with pytest.raises(MachineError, match="An epsilon was expected"):
             hospital.run(approve_and_run, "first", {})
         assert hospital.run(approve_and_run, "first", {"epsilon": 0.5, "delta": 1e-7}) == "done"
         assert hospital.run(approve_and_run, "fails", {"epsilon": 0.4}) == "Job fails failed."

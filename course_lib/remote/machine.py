@@ -7,32 +7,36 @@ removes its folder, and exits. What it is told comes from the one who started it
 else can write to.
 """
 
+import contextlib
 import importlib
 import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
+
+from course_lib.processes.lifeline import GRACE
 
 
 def main() -> None:
     """Set up the party that the first line describes, then run one function for each line."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what PySyft prints goes to the log, never between the replies
-    folder = Path(tempfile.mkdtemp(prefix="course_machine_"))
-    lines, here = SimpleQueue(), SimpleNamespace(client=None, desk=None, folder=folder)
+    lines, here = SimpleQueue(), SimpleNamespace(client=None, desk=None, folder=None)
     threading.Thread(target=_listen, args=(lines, here), name="standard input", daemon=True).start()
-    _reply(replies, lambda: _set_up(here, lines.get()))
-    while True:
-        told = lines.get()
-        _reply(replies, lambda told=told: _do(here, **told))
+    action = _set_up
+    with contextlib.suppress(BrokenPipeError):  # the one who asked is gone, and the answer with it
+        while (told := lines.get()) is not None:
+            _reply(replies, lambda action=action, told=told: action(here, **told))
+            action = _do
+    _leave(here)
 
 
-def _set_up(here: SimpleNamespace, party: dict) -> str:
+def _set_up(here: SimpleNamespace, folder: str, **party) -> None:
+    here.folder = Path(folder)
     from course_lib.remote.connection import join
     from course_lib.remote.desk import Desk
 
@@ -41,7 +45,6 @@ def _set_up(here: SimpleNamespace, party: dict) -> str:
     here.client = join(folder=here.folder / "syftbox", **party)
     if party["owner"]:
         here.desk = Desk(here.client, own)
-    return str(here.folder)
 
 
 def _do(here: SimpleNamespace, name: str, arguments: list, named: dict, source: str = "", module: str = ""):
@@ -64,9 +67,16 @@ def _reply(replies, action) -> None:
 def _listen(lines: SimpleQueue, here: SimpleNamespace) -> None:
     for line in sys.stdin:
         lines.put(json.loads(line))
+    lines.put(None)  # the main thread leaves when it has done what it is at
     if here.desk is not None:
         here.desk.runner.end_jobs()
-    shutil.rmtree(here.folder, ignore_errors=True)
+    threading.Event().wait(GRACE)
+    _leave(here)  # it has not: leave without it
+
+
+def _leave(here: SimpleNamespace) -> None:
+    if here.folder is not None:
+        shutil.rmtree(here.folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -19,6 +19,7 @@ import inspect
 import json
 import secrets
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,12 +75,12 @@ def open_drive(emails: Iterable[str]) -> DriveAccess:
 class Machine:
     """A party's process; `start_machine` makes it. As a context manager it stops at the block's end."""
 
-    def __init__(self, process: subprocess.Popen, email: str, log):
+    def __init__(self, process: subprocess.Popen, email: str, log, folder: str):
         self.email = email
         self.pid = process.pid
         self._process, self._log, self._unread = process, log, b""
         # Runs once: at stop(), when this object is dropped, or when the interpreter exits.
-        self._end = weakref.finalize(self, _end, process, log)
+        self._end = weakref.finalize(self, _end, process, log, folder)
 
     @property
     def running(self) -> bool:
@@ -154,6 +155,7 @@ def start_machine(email: str, *, owner: bool, drive: DriveAccess, encryption: bo
     MachineError where it can't start.
     """
     log = tempfile.NamedTemporaryFile(prefix="course_machine_", suffix=".log")  # noqa: SIM115, closed in _end
+    folder = tempfile.mkdtemp(prefix="course_machine_")
     process = subprocess.Popen(
         [sys.executable, "-m", "course_lib.remote.machine"],
         stdin=subprocess.PIPE,
@@ -161,8 +163,9 @@ def start_machine(email: str, *, owner: bool, drive: DriveAccess, encryption: bo
         stderr=log,
         start_new_session=True,
     )
-    machine = Machine(process, email, log)
+    machine = Machine(process, email, log, folder)
     party = {
+        "folder": folder,
         "email": email,
         "owner": owner,
         "url": drive.process.url,
@@ -200,7 +203,7 @@ def load_peers(here) -> None:
     here.client.load_peers()
 
 
-def _end(process: subprocess.Popen, log) -> None:
+def _end(process: subprocess.Popen, log, folder: str) -> None:
     with contextlib.suppress(OSError):  # its end of the pipe is gone already
         process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):  # then it is ended from outside
@@ -208,3 +211,4 @@ def _end(process: subprocess.Popen, log) -> None:
     end(process)
     process.stdout.close()
     log.close()
+    shutil.rmtree(folder, ignore_errors=True)  # where it could not do so itself

@@ -468,7 +468,7 @@ show(pictures.draw_budget(spent, budget=3.0), alt=alt)
 # reach: **it isolates nothing.** It has a time limit, but a job that leaves a child behind, or prints half a line and sleeps,
 # outlives it. What a job prints, error messages included, lands where the submitter can read it, asked or not.
 # And the submitter can exchange the code *after* the approval. (The tests of this lesson try each of these with version
-# 0.10.0.)
+# 0.10.0. Of the servers up to 0.9.5, the first was reported as a vulnerability.)
 #
 # Our desk does it in another way. What was approved is compared with its digest, copied, and started in a **cell**: a folder
 # of its own, a copy of the datasets it was approved for, an empty environment, limits on memory and on the size of files, and a time limit
@@ -613,4 +613,5 @@ print(ada, hospital, sep="\n")
 # - C. Dwork, A. Roth: *The Algorithmic Foundations of Differential Privacy*, 2014 (epsilons add up: theorem 3.16).
 # - I. Mironov: *On Significance of the Least Significant Bits for Differential Privacy*, CCS 2012 (what low digits hide).
 # - N. Papernot et al.: *Scalable Private Learning with PATE*, ICLR 2018.
+# - [PYSEC-2026-546](https://osv.dev/vulnerability/PYSEC-2026-546): approved code runs without isolation in PySyft up to 0.9.5.
 # - [Landlock](https://docs.kernel.org/userspace-api/landlock.html), in the Linux kernel's documentation.

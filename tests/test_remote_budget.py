@@ -1,10 +1,13 @@
 """The record of privacy budgets: what is spent stays spent, and what is too much is refused."""
 
+import functools
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
+from filelock import FileLock
 
 from course_lib.remote.budget import BudgetExceeded, BudgetRecord
 
@@ -88,6 +91,16 @@ def test_a_damaged_record_is_refused_and_never_taken_as_empty(record, tmp_path, 
     ):
         with pytest.raises(ValueError, match=f"Line {line} of the budget record .* can't be read"):
             use()
+
+
+def test_spending_waits_for_another_who_is_spending(record, tmp_path):
+    spender = threading.Thread(target=functools.partial(record.spend, ADA, epsilon=0.5, purpose="mean"))
+    with FileLock(tmp_path / "budget.jsonl.lock"):
+        spender.start()
+        spender.join(0.5)
+        assert spender.is_alive() and record.left(ADA)[0] == 1
+    spender.join(20)
+    assert record.left(ADA)[0] == 0.5
 
 
 def test_processes_at_once_never_spend_more_than_there_is(tmp_path):

@@ -132,6 +132,19 @@ def own_files(here):
     return [path.name for path in (here.folder / "own").iterdir()]
 
 
+def test_a_job_gets_an_environment_of_its_own(monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THE_HOSPITAL", "1234")
+    with house(ADA) as (_drive, hospital, ada):
+        ada.run(submit, HOSPITAL, "environment", LOOKS_AROUND)
+        assert hospital.run(approve_and_run, "environment", {}) == "done"
+        seen = ada.run(fetch, "environment")["result"]
+    assert "SECRET_OF_THE_HOSPITAL" not in seen and "SYFTBOX_FOLDER" in seen
+    assert not any("TOKEN" in name or "COURSE" in name for name in seen)
+
+
+LOOKS_AROUND = "import json, os; json.dump(sorted(os.environ), open('outputs/result.json', 'w'))"
+
+
 def test_a_cell_is_gone_after_the_job(parties, job):
     _drive, hospital, _ada, _eve = parties
     job(COUNT)

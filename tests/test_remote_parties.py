@@ -202,7 +202,8 @@ def test_the_hospital_can_be_stopped_while_a_job_runs(temporary):
         ada.run(submit, HOSPITAL, "endless", "import time; time.sleep(1000)")
         ada.run(submit, HOSPITAL, "counts", COUNT)
         hospital.run(approve, "endless", {"seconds": 50})
-        running = threading.Thread(target=hospital.run, args=(run_jobs,))
+        outcomes = []
+        running = threading.Thread(target=lambda: outcomes.append(hospital.run(run_jobs)))
         running.start()
         process = psutil.Process(hospital.pid)
         wait_for(lambda: len(process.children(recursive=True)) == 2)
@@ -211,6 +212,7 @@ def test_the_hospital_can_be_stopped_while_a_job_runs(temporary):
         hospital.stop()
         running.join(20)
         assert not running.is_alive() and time.monotonic() - start < 15
+        assert outcomes == [{"endless": "Job endless was stopped after 50 seconds."}]
         wait_for(lambda: all(map(gone, jobs)))
 
 

@@ -115,6 +115,17 @@ def test_it_ends_when_the_one_who_started_it_is_gone(cell, end, tmp_path):
     wait_for(lambda: gone(job))
 
 
+@linux
+@pytest.mark.parametrize("end", ["close", signal.SIGTERM])
+def test_hidden_children_end_too_when_it_is_told_to_end(cell, end, tmp_path):
+    supervisor = cell.start(CHILD.format("os.setsid()") + "time.sleep(100)")
+    wait_for(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().endswith("\n"))
+    supervisor.stdin.close() if end == "close" else supervisor.send_signal(end)
+    supervisor.wait(20)
+    supervisor.stdin.close()
+    wait_for(lambda: gone(int((tmp_path / "log").read_text())))
+
+
 def test_memory_and_files_have_a_limit(cell):
     assert "MemoryError" in cell("bytearray(2 * 2**30)", AS=2**30)[1]
     assert "File too large" in cell("open('big', 'wb').write(bytes(20_000_000))")[1]
@@ -165,6 +176,18 @@ def test_there_is_no_network(cell, tmp_path):
         if standing["network"]:
             udp = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))"
             assert "unreachable" in cell(udp)[1]
+
+
+def test_landlock_refuses_tcp_by_itself():
+    if walls.landlock_version() < 4:
+        pytest.skip("TCP is refused from version 4 of Landlock on")
+    code = (
+        "import socket\nfrom course_lib.remote import walls\n"
+        "walls.restrict(readable=['/'], writable=['/dev/null'])\n"
+        "socket.create_connection(('127.0.0.1', 1), 5)"
+    )
+    tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "PermissionError" in tried.stderr
 
 
 def test_a_signal_does_not_reach_those_outside(cell, tmp_path):

@@ -8,8 +8,8 @@ stand go to. It exits with the command's exit code, or with 124 after the time l
 holds its standard input open: when that closes, however it came about, the job ends.
 
 On Linux whatever the job started ends with it, in whichever way it was started; elsewhere a process that
-left the job's process group escapes. It needs the standard library alone, so that it starts in
-milliseconds.
+left the job's process group escapes. (When this process itself is killed by SIGKILL, the job ends, but what
+the job started may go on.) It needs the standard library alone, so that it starts in milliseconds.
 """
 
 import contextlib

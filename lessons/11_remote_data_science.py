@@ -361,7 +361,8 @@ show(pictures.draw_two_tables(difference=one_row * 1440, scale=0.02 * 1440), alt
 # The hospital opens a **budget**: an ε of 3 for each researcher in all, and a δ of $10^{-6}$, which the next
 # section needs. From now on an approval must say what the job costs. What counts is the ε that the *reviewer* read off the code,
 # here rounded up to 0.5, not what a result says about itself. It is written down before the job starts, so a job that fails or is
-# stopped has cost it too: that it failed is also an answer.
+# stopped has cost it too: that it failed is also an answer. (The exact answers that Ada has had so far are beyond any budget: their ε is
+# infinite.)
 #
 # ### Exercise 3
 #
@@ -508,7 +509,7 @@ ada.run(exchange, "is exchanged", "print(2)")
 print(*hospital.run(run_approved), sep="\n")
 
 # %% [markdown]
-# Ada learns of each job that it failed, and no more: not even the exit code, in which there is room for a byte.
+# Ada learns of each job that it failed, and when, and no more: not even the exit code, in which there is room for a byte.
 #
 # And Eve? She has heard of the dataset, but it was not shared with her. She becomes a peer, finds no dataset, and hands in Ada's code.
 # The hospital rejects it.
@@ -535,8 +536,8 @@ with start_machine(EVE, owner=False, drive=store) as eve:
 # ## What it costs
 #
 # Measured here and now: the seconds that one small job takes from the researcher's desk and back, and what lies in the store by
-# now. Most of the time goes into starting Python and its packages. With Google's servers in between, each step takes seconds
-# more. What privacy costs is precision: at ε = 0.49 the mean is off by 0.02 days on average, and by more than 0.06 days in
+# now. Much of the time goes into starting Python and its packages; with Google's servers in between, the way there and back
+# is added. What privacy costs is precision: at ε = 0.49 the mean is off by 0.02 days on average, and by more than 0.06 days in
 # one answer of twenty.
 #
 # Then we stop everything. The processes, their folders and the store are gone after that.
@@ -569,7 +570,7 @@ print(ada, hospital, sep="\n")
 #   carry bits. For data that matter, run jobs on a machine of their own (virtual or not) with no network. macOS has neither Landlock nor
 #   network namespaces.
 # - **The budget assumes that researchers don't share.** Where they might, they need one budget together. And what is spent is spent for good.
-# - **One patient, one row.** Our ε is for one row. Who has five rows in a table is protected by five times the ε only.
+# - **One patient, one row.** Our ε is for one row. For somebody with five rows in the table it is five times as large.
 # - **The mock is no data.** A model that is tuned on it is tuned on noise. A mock made *from* the table would be better to work
 #   with, and would have to be paid for out of the same budget.
 # - **The store knows who works with whom**, when, and how much.
@@ -589,7 +590,7 @@ print(ada, hospital, sep="\n")
 # | `x.send(bob)`, `pointer.get()` | 0.1 to 0.7 | gone: data stay; what comes back are a job's files |
 # | `x.fix_prec().share(alice, bob)` | 0.1, 0.2 | gone: secret sharing is in lesson 07 |
 # | `sy.KerasHook(tf.keras)`, `sy.TFEWorker()`, `sy.TFECluster(...)`, `model.share(cluster)` | 0.1, 0.2 | gone: lessons 08 to 10 do today what these did |
-# | `sy.login(url=...)` to a Domain or Datasite server | 0.3 to 0.9 | `login_do`, `login_ds`: no server, a shared folder |
+# | `sy.login(url=...)` to a Domain or Datasite server | 0.6 to 0.9 | `login_do`, `login_ds`: no server, a shared folder |
 # | `sy.Dataset`, `sy.Asset(data=..., mock=...)` | 0.8, 0.9 | `client.create_dataset(name, mock_path, private_path, users=...)` |
 # | `@sy.syft_function(...)` | 0.8, 0.9 | a Python file that calls `syft.resolve_dataset_file_path(name)` |
 # | `client.code.request_code_execution(f)`, `request.approve()` | 0.8, 0.9 | `client.submit_python_job(owner, path)`, `job.approve()` |

@@ -350,7 +350,7 @@ def test_what_stops_each_bad_job(parties):
     assert outcomes["never ends"] == "Job never ends was stopped after 2 seconds."
     assert "changed after the review" in outcomes["is exchanged"]
     assert "should be a plain file" in outcomes["sets a link"]
-    stated("Ada learns of each job that it failed, and no more")
+    stated("Ada learns of each job that it failed, and when, and no more: not even the exit code")
     for name in bad:
         assert ada.run(research.fetch, name) == {"status": "failed", "reason": None, "result": None}
     assert hospital.run(processes_and_walls)[0] == 0

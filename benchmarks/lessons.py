@@ -18,7 +18,11 @@ from benchmarks.report import Claim, finish, print_table
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks" / "en"
 # What each lesson says of itself: seconds, GB. A lesson that is not listed here has Binder's limits.
-BARS = {"00_welcome": (60, 0.5), "05_encrypted_inference": (120, 1.5)}
+BARS = {
+    "00_welcome": (60, 0.5),
+    "05_encrypted_inference": (120, 1.5),
+    "11_remote_data_science": (60, 1.0),
+}
 BINDER = (180, 2.0)
 
 

@@ -35,6 +35,9 @@ NOT_COMPARED = {
     ("05_encrypted_inference", "nbval-ignore-output", "reason:progress"): 1,
     ("05_encrypted_inference", "nbval-ignore-output", "reason:random"): 1,
     ("05_encrypted_inference", "nbval-ignore-output", "reason:timing"): 2,
+    ("11_remote_data_science", "nbval-ignore-output", "reason:machine"): 1,
+    ("11_remote_data_science", "nbval-ignore-output", "reason:random"): 2,
+    ("11_remote_data_science", "nbval-ignore-output", "reason:timing"): 1,
 }
 
 SMALL = """\

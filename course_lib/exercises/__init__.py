@@ -47,6 +47,7 @@ TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
+    "remote_data_science": N_("Work where the data lies"),
 }
 
 

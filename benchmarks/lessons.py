@@ -20,6 +20,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks" / "en"
 # What each lesson says of itself: seconds, GB. A lesson that is not listed here has Binder's limits.
 BARS = {
     "00_welcome": (60, 0.5),
+    "04_pate": (180, 1.5),
     "05_encrypted_inference": (120, 1.5),
     "11_remote_data_science": (60, 1.0),
 }

@@ -149,9 +149,11 @@ class _Reached:
             repr(code.co_names),
             repr(code.co_varnames),
         ]
+        # A function inside sees this one's own names before equal ones outside.
+        inside = {name: value for name, value in around.items() if name not in code.co_cellvars}
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
-                self._add_code(constant, around)
+                self._add_code(constant, inside)
             else:
                 self.own.append(_constant(constant))
                 if isinstance(constant, str) and _OURS.fullmatch(constant):

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Remote data science: the code travels, the data stay
 #
-# A hospital has a table of patients. A researcher has a question about them. The table may not leave the house.
-# So the question goes there: as code, which a person at the hospital reads before it runs.
+# A hospital has a table of patients. A researcher has a question about them. The table may not leave the
+# house. So the question goes there: as code, which a person at the hospital reads before it runs.
 #
 # After this lesson you will be able to
 #
@@ -12,8 +12,9 @@
 # - give out differentially private answers, from a budget that refuses when it is spent;
 # - say which walls stand around a running job, and which don't.
 #
-# **Time:** about 40 minutes to read; the cells run in less than a minute. **Memory:** under 1 GB, all processes
-# included. It needs Linux or macOS (on Windows: WSL or Binder), and neither an account nor a network.
+# **Time:** about 40 minutes to read; the cells run in less than a minute. **Memory:** under 1 GB, all
+# processes included. It needs Linux or macOS (on Windows: WSL or Binder), and neither an account nor a
+# network.
 #
 # ## Who trusts whom with what
 #
@@ -23,8 +24,8 @@
 # | sees | the mock, the results | the table, the code | the mock; who writes to whom, when, how much |
 # | should not learn | a patient's row | (the question is no secret) | a row, the code, a result |
 #
-# The researcher may be curious, and clever. The hospital trusts its own staff and its own Python packages. The store
-# passes on what it is handed, and reads it if it can.
+# The researcher may be curious, and clever. The hospital trusts its own staff and its own Python packages.
+# The store passes on what it is handed, and reads it if it can.
 
 # %% tags=["imports"]
 import time
@@ -40,18 +41,20 @@ from course_lib.remote.research import exchange, try_on_mock
 # %% [markdown]
 # ## Two machines, a store, and a table
 #
-# With PySyft 0.10, two parties exchange files through folders in Google Drive. That needs two Google accounts, so here a small
-# process on your machine stands in for the store: it checks who asks, as the real one does, and is gone
-# when you stop it. The rest is PySyft as it is.
+# With PySyft 0.10, two parties exchange files through folders in Google Drive. That needs two Google
+# accounts, so here a small process on your machine stands in for the store: it checks who asks, as the real
+# one does, and is gone when you stop it. The rest is PySyft as it is.
 #
-# The hospital and Ada, the researcher, are processes of their own, each with its own memory and its own folder.
-# `hospital.run(function)` has a function run *over there*; its first argument, `here`, is that machine, with its PySyft
-# client in `here.client`. What it returns comes back. It knows nothing of this notebook. So where a cell says `hospital.run`, you sit at the
-# hospital's desk, and where it says `ada.run`, you are Ada.
+# The hospital and Ada, the researcher, are processes of their own, each with its own memory and its own
+# folder. `hospital.run(function)` has a function run *over there*; its first argument, `here`, is that
+# machine, with its PySyft client in `here.client`. What it returns comes back. The function knows nothing of
+# this notebook. So where a cell says `hospital.run`, you sit at the hospital's desk, and where it says
+# `ada.run`, you are Ada.
 #
-# Ada asks to be the hospital's **peer**, and the hospital agrees. From then on, what they send each other is encrypted and signed. Then
-# the hospital makes its table of 6,000 patients. The model behind it is ours, so there is no real patient in it. You see three rows, on
-# the hospital's own screen.
+# Ada asks to be the hospital's **peer**, and the hospital agrees. From then on, code and results go between
+# them encrypted and signed; the mock goes as it is. Then the hospital makes its table of 6,000 patients. The
+# model behind it is ours, so there is no real patient in it. You see three rows, on the hospital's own
+# screen.
 
 
 # %%
@@ -73,15 +76,16 @@ print(f"{hospital=}\n{ada=}\n{hospital.run(make_table)}")
 # %% [markdown]
 # ## A mock that gives nothing away
 #
-# To write code for a table, Ada needs one that looks like it. A few real rows would be real patients, and rows with a little
-# noise on them would still be somebody's. Our rule is stricter: **the mock never sees the table.** The hospital publishes
-# a dictionary, which says what values each column may hold, and each value of the mock is drawn from it by itself. So it has
-# the right names, types and ranges, and no other truth: neither the averages, nor what depends on what.
+# To write code for a table, Ada needs one that looks like it. A few real rows would be real patients, and
+# rows with a little noise on them would still be somebody's. Our rule is stricter: **the mock never sees the
+# table.** The hospital publishes a dictionary, which says what values each column may hold, and each value of
+# the mock is drawn from it by itself. So it has the right names, types and ranges, and no other truth:
+# neither the averages, nor what depends on what.
 #
 # ### Exercise 1
 #
-# Write the rule. `dictionary` maps a column's name to an array of the values that may stand there; return a dictionary of
-# drawn arrays with `rows` values each.
+# Write the rule. `dictionary` maps a column's name to an array of the values that may stand there; return a
+# dictionary of drawn arrays with `rows` values each.
 
 
 # %% tags=["exercise"]
@@ -94,9 +98,9 @@ def draw_mock(dictionary, rows, random):
 check("remote_data_science.draw_mock", draw_mock)
 
 # %% [markdown]
-# Now the hospital publishes. In PySyft a **dataset** has two sides: the mock, which is sent to those it is shared
-# with, and the private file, which stays. Ada fetches what is new and looks around. The last line says how many
-# private files she finds.
+# Now the hospital publishes. In PySyft a **dataset** has two sides: the mock, which is sent to those it is
+# shared with, and the private file, which stays. Ada fetches what is new and looks around. The last line says
+# how many private files she finds.
 
 
 # %%
@@ -125,11 +129,12 @@ print(ada.run(explore, HOSPITAL))
 # ## A job
 #
 # Ada wants to know how long patients stay, by age and by how they came in. A **job** is a Python file. In it,
-# `syft.resolve_dataset_file_path` finds the mock when Ada runs it, and the private table when the hospital does: one code for
-# both. What is to leave is written into the folder `outputs`; our hospital lets out one file, `result.json`.
+# `syft.resolve_dataset_file_path` finds the mock when Ada runs it, and the private table when the hospital
+# does: one code for both. What is to leave is written into the folder `outputs`; our hospital lets out one
+# file, `result.json`.
 #
-# She tries it on the mock. The answer is nonsense, as it should be: everybody stays for about 30 days, at any age. But it shows
-# that the code runs. So she hands it in.
+# She tries it on the mock. The answer is nonsense, as it should be: the mean stay is about 30 days, at any
+# age. But it shows that the code runs. So she hands it in.
 
 
 # %%
@@ -160,15 +165,16 @@ print(on_mock["emergency"])
 # %% [markdown]
 # ## The review
 #
-# At the hospital, somebody reads. Not just the one file that PySyft shows as `job.code`, but everything that was
-# submitted. `run.sh` too was written by Ada's client: it is the script that PySyft's own runner would start, and it builds an
-# environment for Python 3.12 with `uv`, for which it needs the network. Our desk leaves it aside and runs
-# the code with the hospital's own Python and packages. That needs no network, and brings along no package that
-# nobody has reviewed.
+# At the hospital, somebody reads. Not just the one file that PySyft shows as `job.code`, but everything that
+# was submitted. `run.sh` too was written by Ada's client: it is the script that PySyft's own runner would
+# start, and it builds an environment for Python 3.12 with `uv`, for which it needs the network. The course
+# gives the hospital a *desk*, a program that leaves this script aside and runs the code with the hospital's
+# own Python and packages. That needs no network, and brings along no package that nobody has reviewed.
 #
-# The code reads one dataset, computes ten means over large groups, and writes nothing else. The reviewer approves, the hospital
-# runs, Ada fetches. `approve` is for *this* submission, by its digest (we shall see why); it says which
-# datasets the job gets, and for how many seconds it may run. The figure is what Ada has in the end: two answers of the same code.
+# The code reads one dataset, computes ten means over large groups, and writes nothing else. The reviewer
+# approves, the hospital runs, Ada fetches. `approve` is for *this* submission, by its digest (we shall see
+# why); it says which datasets the job gets, and for how many seconds it may run. The figure is what Ada has
+# in the end: two answers of the same code.
 
 
 # %%
@@ -200,13 +206,13 @@ show(pictures.draw_answers(on_mock, answer["result"]), alt=alt)
 # %% [markdown]
 # ## Prove it to yourself
 #
-# What has left the house? We look for four texts in three places: a row of the private table, a row of the mock, a line of the
-# code, and a number of the result. We search all of Ada's files, and everything that lies in the store, as
-# its operator could; what is packed is unpacked first.
+# What has left the house? We look for four texts in three places: a row of the private table, a row of the
+# mock, a line of the code, and a number of the result. We search all of Ada's files, and everything that lies
+# in the store, as its operator could; what is packed is unpacked first.
 #
-# No private row is anywhere but in the hospital. The store can read the mock, which PySyft sends as it is, and no more: code
-# and result pass through it encrypted. (PySyft's own `login` leaves encryption off in this version. Then the
-# operator of the drive reads both.)
+# No private row is anywhere but in the hospital. The store can read the mock, which PySyft sends as it is,
+# and no more: code and result pass through it encrypted. (PySyft's own `login_do` and `login_ds` leave
+# encryption off in this version, so that the operator of the drive can read both.)
 
 
 # %%
@@ -234,16 +240,17 @@ show(
 # %% [markdown]
 # ## What a review can't see
 #
-# The result was a few averages, and somebody has read the code. Is that safe? Ada wants to know which patient stayed
-# longest. A mean has many digits that nobody looks at, and there is room in them.
+# The result was a few averages, and somebody has read the code. Is that safe? Ada wants to know which patient
+# stayed longest. A mean has many digits that nobody looks at, and there is room in them.
 #
 # ### Exercise 2
 #
-# Write `hide(mean, patient)`: a number that differs from the mean by less than 0.001 and says `patient`, a number of six digits,
-# in its decimals 5 to 10. `find` reads it from there.
+# Write `hide(mean, patient)`: a number that differs from the mean by less than 0.001 and says `patient`, a
+# number of six digits, in its decimals 5 to 10. `find` reads it from there.
 #
-# The cell after that is Ada's next job, with a "correction" that looks like a guard against rounding errors. Would you have
-# stopped it? The reviewer, on a Friday afternoon, does not. Its last line compares what Ada finds with what the hospital knows.
+# The cell after that is Ada's next job, with a "correction" that looks like a guard against rounding errors.
+# Would you have stopped it? The reviewer, on a Friday afternoon, does not. Its last line compares what Ada
+# finds with what the hospital knows.
 
 
 # %% tags=["exercise"]
@@ -287,10 +294,11 @@ leaked = ada.run(fetch, "mean")["result"]["mean days"]
 print(leaked, find(leaked), hospital.run(longest))
 
 # %% [markdown]
-# Hospitals know this, and set rules for results: two decimals, say, and no group below 20 patients. That ends this trick, but not the
-# next one. Ada knows that her neighbour, 86 years old, was brought in with an injury. She hands in two harmless jobs: of the men
-# who were brought in with an injury, **from 86 on** and **from 87 on**, how many are there, how long did they stay, and what share came
-# back within a month? Both results keep the rules. The difference is one man.
+# Hospitals know this, and set rules for results: two decimals, say, and no group below 20 patients. That ends
+# this trick, but not the next one. Ada knows that her neighbour, 86 years old, was brought in as an
+# emergency, with an injury. She hands in two harmless jobs: of the men who were brought in with an injury,
+# **from 86 on** and **from 87 on**, how many are there, how long did they stay, and what share came back
+# within a month? Both results keep the rules. The difference is one man.
 
 # %%
 GROUP = """
@@ -317,22 +325,25 @@ for name in ("mean days", "share readmitted"):
     print(name, round(with_him - without))
 
 # %% [markdown]
-# Her neighbour stayed for nine days, and he came back. Neither answer said so, and nobody who reads one job at a time
-# can see it coming: what gives him away is the *combination*. That is what differential privacy is for.
+# Her neighbour stayed for nine days, and he came back. Neither answer said so, and nobody who reads one job
+# at a time can see it coming: what gives him away is the *combination*. That is what differential privacy is
+# for.
 #
 # ## An answer that holds against any combination
 #
-# A randomised answer is **ε-differentially private** if no single row matters much: exchange one patient for another, and
-# no outcome becomes more than $e^{\varepsilon}$ times as likely. Whatever else Ada knows or asks, the ε of all
-# her answers add up, and the sum bounds what they tell about anyone.
+# A randomised answer is **ε-differentially private** if no single row matters much: exchange one patient for
+# another, and no outcome becomes more than $e^{\varepsilon}$ times as likely. Whatever else Ada knows or
+# asks, the ε of all her answers add up, and the sum bounds what they tell about anyone.
 #
-# One row moves the mean of 6,000 stays between 1 and 60 days by at most 59 / 6,000, which is 14 minutes. Laplace noise with a scale of
-# 0.02 days, 29 minutes, then gives ε = 0.49. The figure shows this, the largest difference that one row can make: an exact answer would be one
-# dotted line or the other, but a noisy one fits both. No answer is more than 1.64 times as likely for one table as for the other.
+# One row moves the mean of 6,000 stays between 1 and 60 days by at most 59 / 6,000, which is 14 minutes.
+# Laplace noise with a scale of 0.02 days, 29 minutes, then gives ε = 0.49. The figure shows this, the largest
+# difference that one row can make: an exact answer would be one dotted line or the other, but a noisy one
+# fits both. No answer is more than 1.64 times as likely for one table as for the other.
 #
-# [OpenDP](https://docs.opendp.org) draws the noise exactly, from a cryptographic generator, and works out the ε. The
-# review becomes easier, too. Four things have to hold, and can be read off: the bounds come from the dictionary and not from
-# the data; the number of patients is public; the noise is OpenDP's; nothing but the noisy number is written.
+# [OpenDP](https://docs.opendp.org) draws the noise exactly, from a cryptographic generator, and works out the
+# ε. The review becomes easier, too. Four things have to hold, and can be read off: the bounds come from the
+# dictionary and not from the data; the number of patients is public; the noise is OpenDP's; nothing is
+# written but the noisy number, and its ε, which does not depend on the data.
 
 # %%
 PRIVATE_MEAN = """
@@ -359,15 +370,17 @@ show(pictures.draw_two_tables(difference=one_row * 1440, scale=0.02 * 1440), alt
 
 # %% [markdown]
 # The hospital opens a **budget**: an ε of 3 for each researcher in all, and a δ of $10^{-6}$, which the next
-# section needs. From now on an approval must say what the job costs. What counts is the ε that the *reviewer* read off the code,
-# here rounded up to 0.5, not what a result says about itself. It is written down before the job starts, so a job that fails or is
-# stopped has cost it too: that it failed is also an answer. (The exact answers that Ada has had so far are beyond any budget: their ε is
-# infinite.)
+# section needs. From now on an approval must say what the job costs. What counts is the ε that the *reviewer*
+# read off the code, here rounded up to 0.5, not what a result says about itself. It is written down before
+# the job starts, so a job that fails or is stopped has cost it too: that it failed is also an answer. Whether
+# it fails, or how long it runs, must therefore not depend on the data: the reviewer looks for that, too. (The
+# exact answers that Ada has had so far are beyond any budget: their ε is infinite.)
 #
 # ### Exercise 3
 #
-# Write the heart of the budget. `spent` is a list of what was spent so far. Append `epsilon` and return what is left; or, where the
-# sum would exceed `budget`, or `epsilon` is not a positive number, raise `ValueError` and leave the list as it is.
+# Write the heart of the budget. `spent` is a list of what was spent so far. Append `epsilon` and return what
+# is left; or, where the sum would exceed `budget`, or `epsilon` is not a positive number, raise `ValueError`
+# and leave the list as it is.
 
 
 # %% tags=["exercise"]
@@ -396,13 +409,13 @@ print(ada.run(fetch, "private mean")["result"])
 # %% [markdown]
 # ## A model instead of a number
 #
-# Ada wants a model: who will stay for more than a week? In lesson 04 a model learns from noisy votes (PATE), and the same fits into
-# a job. The 6,000 patients are dealt out to 250 teachers, each patient to one of them. The questions are 150 rows of the
-# *mock*, which are public. Each label is the noisy majority of 250 votes. A student learns from these labels, and
-# nothing but its coefficients leaves.
+# Ada wants a model: who will stay for more than a week? In lesson 04 a model learns from noisy votes (PATE),
+# and the same fits into a job. The 6,000 patients are dealt out to 250 teachers, each patient to one of them.
+# The questions are 150 rows of the *mock*, which are public. Each label is the noisy majority of 250 votes. A
+# student learns from these labels, and nothing but its coefficients leaves.
 #
-# Noise of 40 votes costs ε = 1.93 at δ = $10^{-6}$, for all 150 labels together and whatever the votes were (exact Gaussian
-# accounting, as in lesson 04). The reviewer writes down 2.
+# Noise with a standard deviation of 40 votes costs ε = 1.93 at δ = $10^{-6}$, for all 150 labels together and
+# whatever the votes were (exact Gaussian accounting, as in lesson 04). The reviewer writes down 2.
 
 # %%
 STUDENT = """
@@ -431,12 +444,12 @@ with open("outputs/result.json", "w") as file:
 print(f"{gaussian_epsilon(gnmax_mu(150, sigma=40), delta=1e-6):.2f}")
 
 # %% [markdown]
-# How good is the student? The hospital tries it on its own table, for its own eyes: to publish the number would be one more
-# answer, with a cost. A rule that always says "no" is right for 53 % of the patients, a model that learns from all of them with no
-# privacy for 77 %. The student comes close, with 72 % or so.
+# How good is the student? The hospital tries it on its own table, for its own eyes: to publish the number
+# would be one more answer, with a cost. A rule that always says "no" is right for 53 % of the patients, a
+# model that learns from all of them with no privacy for 77 %. The student comes close, with 72 % or so.
 #
-# Then Ada, who has spent 2.5 of her 3, asks for the mean once more, with half the noise, for an ε of 1. The job is
-# approved, but does not start.
+# Then Ada, who has spent 2.5 of her 3, asks for the mean once more, with half the noise, for an ε of 1. The
+# job is approved, but does not start.
 
 
 # %% tags=["nbval-ignore-output", "reason:random"]
@@ -465,21 +478,24 @@ show(pictures.draw_budget(spent, budget=3.0), alt=alt)
 # %% [markdown]
 # ## What stands around a running job
 #
-# PySyft's own runner starts an approved job as the owner's user, with the owner's environment, and with all of the owner's files within
-# reach: **it isolates nothing.** It has a time limit, but a job that leaves a child behind, or prints half a line and sleeps,
-# outlives it. What a job prints, error messages included, lands where the submitter can read it, asked or not.
-# And the submitter can exchange the code *after* the approval. (The tests of this lesson try each of these with version
-# 0.10.0. Of the servers up to 0.9.5, the first was reported as a vulnerability.)
+# PySyft's own runner starts an approved job as the owner's user, with the owner's environment, and with all
+# of the owner's files within reach: **it isolates nothing.** It has a time limit, but a job that leaves a
+# child behind, or prints half a line and sleeps, outlives it. What a job prints, error messages included,
+# lands where the submitter can read it, asked or not. And the submitter can exchange the code *after* the
+# approval. (The tests of this lesson try each of these with version 0.10.0. The first of these was reported
+# as a vulnerability of the servers up to 0.9.5.)
 #
-# Our desk does it in another way. What was approved is compared with its digest, copied, and started in a **cell**: a folder
-# of its own, a copy of the datasets it was approved for, an empty environment, limits on memory and on the size of files, and a time limit
-# that also finds children which hide. One small JSON file is carried out. Where Linux offers them, there are two more walls:
-# *Landlock* (nothing can be opened outside the cell but Python and its packages) and a *network namespace* (there is no network
-# inside). An ordinary user can put up all of these.
+# Our desk does it in another way. What was approved is compared with its digest, copied, and started in a
+# **cell** (not one of this notebook's): a folder of its own, a copy of the datasets it was approved for, an
+# empty environment, limits on memory and on the size of files, and a time limit that also finds children
+# which hide. One small JSON file is carried out. Where Linux offers them, there are two more walls:
+# *Landlock* (nothing can be opened outside the cell but Python and its packages) and a *network namespace*
+# (there is no network inside). An ordinary user can put up all of these.
 #
-# Ada hands in seven bad jobs, and the hospital, for once, approves them all; even the last one, which is harmless while it is
-# reviewed, and which Ada exchanges then. The last two lines say which walls stand on your machine, and how many processes are still running. Without the
-# wall for `files`, the three jobs with a star are not stopped: then the review alone could have done it.
+# Ada hands in seven bad jobs, and the hospital, for once, approves them all; even the last one, which is
+# harmless while it is reviewed, and which Ada exchanges then. The last two lines say which walls stand on
+# your machine, and how many processes are still running. Without the wall for `files`, the three jobs with a
+# star are not stopped: then only the review stands in their way.
 
 # %% tags=["nbval-ignore-output", "reason:machine"]
 BAD = {
@@ -509,10 +525,11 @@ ada.run(exchange, "is exchanged", "print(2)")
 print(*hospital.run(run_approved), sep="\n")
 
 # %% [markdown]
-# Ada learns of each job that it failed, and when, and no more: not even the exit code, in which there is room for a byte.
+# Ada learns of each job that it failed, and when, and no more: not even the exit code, in which there is room
+# for a byte.
 #
-# And Eve? She has heard of the dataset, but it was not shared with her. She becomes a peer, finds no dataset, and hands in Ada's code.
-# The hospital rejects it.
+# And Eve? She has heard of the dataset, but it was not shared with her. She becomes a peer, finds no dataset,
+# and hands in Ada's code. The hospital rejects it.
 
 
 # %%
@@ -535,10 +552,10 @@ with start_machine(EVE, owner=False, drive=store) as eve:
 # %% [markdown]
 # ## What it costs
 #
-# Measured here and now: the seconds that one small job takes from the researcher's desk and back, and what lies in the store by
-# now. Much of the time goes into starting Python and its packages; with Google's servers in between, the way there and back
-# is added. What privacy costs is precision: at ε = 0.49 the mean is off by 0.02 days on average, and by more than 0.06 days in
-# one answer of twenty.
+# Measured here and now: the seconds that one small job takes from the researcher's desk and back, and what
+# lies in the store by now. Much of the time goes into starting Python and its packages; with Google's servers
+# in between, the way there and back is added. What privacy costs is precision: at ε = 0.49 an answer misses
+# the true mean by 0.02 days on average, and by more than 0.06 days in one answer of twenty.
 #
 # Then we stop everything. The processes, their folders and the store are gone after that.
 
@@ -563,24 +580,28 @@ print(ada, hospital, sep="\n")
 # %% [markdown]
 # ## Where it breaks
 #
-# - **The reviewer is a person.** Nothing here decides whether code does what it seems to do. The shorter the code, and the fewer
-#   numbers leave, the better the chance. PySyft can approve by itself what equals a known text (`auto_approve_and_run_jobs`); mind that
-#   it compares the files below `code` by name, and does not look at `run.sh`.
-# - **The walls are the kernel's.** A job shares the processor and the kernel with everything else, and the time it takes can
-#   carry bits. For data that matter, run jobs on a machine of their own (virtual or not) with no network. macOS has neither Landlock nor
-#   network namespaces.
-# - **The budget assumes that researchers don't share.** Where they might, they need one budget together. And what is spent is spent for good.
-# - **One patient, one row.** Our ε is for one row. For somebody with five rows in the table it is five times as large.
-# - **The mock is no data.** A model that is tuned on it is tuned on noise. A mock made *from* the table would be better to work
-#   with, and would have to be paid for out of the same budget.
+# - **The reviewer is a person.** Nothing here decides whether code does what it seems to do. The shorter the
+#   code, and the fewer numbers leave, the better the chance. PySyft can approve by itself what equals a known
+#   text (`auto_approve_and_run_jobs`); mind that it tells the files below `code` apart by their bare names,
+#   whatever folder they are in, and does not look at `run.sh`.
+# - **The kernel provides the walls.** A job shares the processor and the kernel with everything else, and the
+#   time it takes can carry bits. For data that matter, run jobs on a machine of their own (virtual or not)
+#   with no network. macOS has neither Landlock nor network namespaces.
+# - **The budget assumes that researchers don't share.** Where they might, they need one budget together. And
+#   what is spent is spent for good.
+# - **One patient, one row.** Our ε is for one row. For somebody with five rows in the table, that of the mean
+#   is five times as large, and that of the student more than that.
+# - **The mock does not replace the data.** A model that is tuned on it is tuned on noise. A mock made *from*
+#   the table would be better to work with, and would have to be paid for out of the same budget.
 # - **The store knows who works with whom**, when, and how much.
 #
 # ## Outside this notebook
 #
-# With Google Drive in between, the parties log in with `syft_rds.login_do(email, token_path)` (the data owner) and
-# `login_ds` (the scientist). Each needs a Google account and a token for its drive. Files lie in the folder `SyftBox_<email>` in your home folder until
-# `client.delete_syftbox()`. From there on, the calls are those you saw here, and `Desk(client, folder)` sits down at that client
-# as it did at this one. Without the desk, PySyft starts `run.sh`.
+# With Google Drive in between, the parties log in with `syft_rds.login_do(email, token_path)` (the data
+# owner) and `login_ds` (the scientist). Each needs a Google account and a token for its drive. Files lie in
+# the folder `SyftBox_<email>` in your home folder until `client.delete_syftbox()`. From there on, the calls
+# are those you saw here, and `Desk(client, folder)` sits down at that client as it did at this one. Without
+# the desk, PySyft starts `run.sh`.
 #
 # Older tutorials look different, because PySyft was written anew several times:
 #
@@ -605,14 +626,19 @@ print(ada, hospital, sep="\n")
 #
 # ## Sources
 #
-# - [PySyft](https://github.com/OpenMined/PySyft) by OpenMined; and what older tutorials are about: T. Ryffel et al.: *A Generic Framework
-#   for Privacy Preserving Deep Learning*, 2018.
-# - D. Denning, P. Denning, M. Schwartz: *The Tracker: A Threat to Statistical Database Security*, ACM TODS 1979 (groups that
-#   differ by one).
-# - I. Dinur, K. Nissim: *Revealing Information while Preserving Privacy*, PODS 2003 (exact answers add up to the data).
-# - C. Dwork, F. McSherry, K. Nissim, A. Smith: *Calibrating Noise to Sensitivity in Private Data Analysis*, TCC 2006.
-# - C. Dwork, A. Roth: *The Algorithmic Foundations of Differential Privacy*, 2014 (epsilons add up: theorem 3.16).
-# - I. Mironov: *On Significance of the Least Significant Bits for Differential Privacy*, CCS 2012 (what low digits hide).
+# - [PySyft](https://github.com/OpenMined/PySyft) by OpenMined; and what older tutorials are about: T. Ryffel
+#   et al.: *A Generic Framework for Privacy Preserving Deep Learning*, 2018.
+# - D. Denning, P. Denning, M. Schwartz: *The Tracker: A Threat to Statistical Database Security*, ACM TODS
+#   1979 (groups that differ by one).
+# - I. Dinur, K. Nissim: *Revealing Information while Preserving Privacy*, PODS 2003 (exact answers add up to
+#   the data).
+# - C. Dwork, F. McSherry, K. Nissim, A. Smith: *Calibrating Noise to Sensitivity in Private Data Analysis*,
+#   TCC 2006.
+# - C. Dwork, A. Roth: *The Algorithmic Foundations of Differential Privacy*, 2014 (epsilons add up: theorem
+#   3.16).
+# - I. Mironov: *On Significance of the Least Significant Bits for Differential Privacy*, CCS 2012 (what low
+#   digits hide).
 # - N. Papernot et al.: *Scalable Private Learning with PATE*, ICLR 2018.
-# - [PYSEC-2026-546](https://osv.dev/vulnerability/PYSEC-2026-546): approved code runs without isolation in PySyft up to 0.9.5.
+# - [PYSEC-2026-546](https://osv.dev/vulnerability/PYSEC-2026-546): approved code runs without isolation in
+#   PySyft up to 0.9.5.
 # - [Landlock](https://docs.kernel.org/userspace-api/landlock.html), in the Linux kernel's documentation.

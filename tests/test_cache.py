@@ -187,6 +187,13 @@ def test_words_about_the_code_are_not_the_code(old, new):
     assert old in CODE and digest_of(CODE.replace(old, new)) == digest_of(CODE)
 
 
+def test_a_function_inside_has_names_of_its_own():
+    inside = "def work():\n    thing = 1\n    def inner():\n        return thing\n    return inner()\n"
+    assert digest_of("thing = object()\n" + inside) == digest_of("thing = 5\n" + inside)
+    outside = inside.replace("    thing = 1\n", "")
+    assert digest_of("thing = 4\n" + outside) != digest_of("thing = 5\n" + outside)
+
+
 def test_sets_of_words_have_one_fingerprint_in_every_process():
     program = (
         "from course_lib.fingerprint import fingerprint\n"

@@ -68,12 +68,12 @@ def read_glossary(path: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def glossary_complaints(glossary: dict, language: str, source: str, translation: str) -> list[str]:
-    """Terms of the source (whole words, not in code spans or titles) whose translation is not the glossary's.
+    """Terms of the source (whole words, not in code spans, titles, placeholders) translated otherwise.
 
     >>> glossary_complaints({"noise": {"de": ["Rauschen"]}}, "de", "The noise grows.", "Der Lärm wächst.")
     ["'Der Lärm wächst.', from 'The noise grows.': 'noise' is Rauschen in the glossary."]
     """
-    words, answer = plain_text(source), translation.casefold()
+    words, answer = re.sub(r"\{\w+[^{}]*\}", "", plain_text(source)), translation.casefold()
     # The longest terms first, so that "key store" is not also looked up as "key".
     complaints = []
     for term in sorted(glossary, key=len, reverse=True):

@@ -136,10 +136,11 @@ def train(
 
 
 def prepared(network: nn.Module) -> nn.Module:
-    """The same network with the weights of its convolutions laid out channels last: several times faster."""
+    """The same network with the weights of its convolutions laid out channels last, which is faster."""
     for weights in network.parameters():
-        if weights.ndim == 4:
-            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
+        if weights.ndim == 4:  # `contiguous` would leave weights for one channel as they are
+            own = weights.detach()
+            weights.data = torch.empty_like(own, memory_format=torch.channels_last).copy_(own)
     return network
 
 

@@ -66,7 +66,7 @@ def job(table, tmp_path_factory):
 
 
 def test_stays_on_the_mock_are_30_days_at_any_age_and_rise_with_age_in_the_table(job, table):
-    stated("everybody stays for about 30 days, at any age")
+    stated("the mean stay is about 30 days, at any age")
     stated("On the mock, stays of 30 days at every age; on the private table 4 to 17 days, rising with age.")
     on_mock, private = (job(TEXTS["STAYS"], private=private) for private in (False, True))
     assert all(28 < days < 32 for kind in on_mock.values() for days in kind.values())
@@ -100,7 +100,7 @@ def test_the_mean_carries_the_number_of_the_patient_who_stayed_longest(job, tabl
 def test_two_answers_that_keep_the_rules_give_the_neighbour_away(job, table):
     stated("two decimals, say, and no group below 20 patients")
     stated("Her neighbour stayed for nine days, and he came back.")
-    stated("her neighbour, 86 years old, was brought in with an injury")
+    stated("her neighbour, 86 years old, was brought in as an emergency, with an injury")
     with_him, without = (job(TEXTS["GROUP"].replace("AGE", age), private=True) for age in ("86", "87"))
     assert without["patients"] >= 20 and with_him["patients"] == without["patients"] + 1
     for answer in (with_him, without):
@@ -129,7 +129,7 @@ def test_one_row_moves_the_mean_by_14_minutes_and_the_epsilon_is_0_49(job):
 
 
 def test_the_private_mean_is_off_by_0_02_days_on_average(job, table):
-    stated("the mean is off by 0.02 days on average, and by more than 0.06 days in one answer of twenty")
+    stated("an answer misses the true mean by 0.02 days on average, and by more than 0.06 days in one")
     # A Laplace variable's mean size is its scale; it is beyond x with probability exp(-x / scale).
     scale = float(re.search(r"then_laplace\(scale=([0-9.]+)\)", TEXTS["PRIVATE_MEAN"])[1])
     assert scale == 0.02 and round(math.exp(0.06 / scale)) == 20
@@ -149,7 +149,7 @@ def test_half_the_noise_would_have_cost_an_epsilon_of_one(job):
 
 
 def test_the_student_costs_1_93_and_comes_close(job, table):
-    stated("Noise of 40 votes costs ε = 1.93 at δ = $10^{-6}$, for all 150 labels together")
+    stated("Noise with a standard deviation of 40 votes costs ε = 1.93 at δ = $10^{-6}$, for all 150 labels")
     assert round(gaussian_epsilon(gnmax_mu(150, sigma=40), delta=1e-6), 2) == 1.93
     stated("dealt out to 250 teachers")
     stated("The questions are 150 rows of the *mock*")
@@ -277,7 +277,8 @@ def test_run_sh_builds_an_environment_with_uv_and_the_submitter_writes_it(plain,
 
 
 def test_automatic_approval_goes_by_names_below_code_and_does_not_look_at_run_sh(plain, tmp_path):
-    stated("it compares the files below `code` by name, and does not look at `run.sh`")
+    stated("it tells the files below `code` apart by their bare names, whatever folder they are in")
+    stated("and does not look at `run.sh`")
     from syft_rds.job_auto_approval import job_matches_criteria
 
     researcher, owner = plain
@@ -297,7 +298,7 @@ def test_login_leaves_encryption_off_and_files_lie_in_the_home_folder():
     from syft.sync.syftbox_manager import SyftboxManagerConfig, get_jupyter_default_syftbox_folder
     from syft_rds import login_do, login_ds
 
-    stated("PySyft's own `login` leaves encryption off in this version.")
+    stated("PySyft's own `login_do` and `login_ds` leave encryption off in this version")
     assert inspect.signature(SyftboxManagerConfig.for_jupyter).parameters["encryption"].default is False
     for login in (login_do, login_ds):
         assert list(inspect.signature(login).parameters)[:2] == ["email", "token_path"]

@@ -86,7 +86,7 @@ show(
 # ## What ε promises
 #
 # Compare two worlds that differ in one person's truth. We call them **neighbouring** data sets. Each answer
-# is likelier in one world than in the other, but never by more than a certain factor. On the left of the
+# may be likelier in one of the two worlds, but never by more than a certain factor. On the left of the
 # figure: a yes has probability 3/4 in one world and 1/4 in the other, so the factor is 3. The logarithm of
 # the largest factor is called **ε**: here $\ln 3 \approx 1.1$. Whoever thought before the answer that you
 # cheated with odds of 1 to 1 may think so afterwards with odds of 3 to 1, and no more.
@@ -94,8 +94,8 @@ show(
 # A factor that holds for *every* answer is much to ask. For noise with a bell curve (on the right: 60 votes,
 # or 59, and noise with standard deviation 5) the two curves are almost equal in the middle, but in the tails
 # the factor grows without limit. So one allows that the promise fails with a small probability **δ**, smaller
-# than one in the number of people. That is $(\varepsilon, \delta)$-**differential privacy** (Dwork and Roth,
-# 2014). We use δ = 0.00001 throughout.
+# than one divided by the number of people. That is $(\varepsilon, \delta)$-**differential privacy** (Dwork
+# and Roth, 2014). We use δ = 0.00001 throughout.
 #
 # ### Exercise 1
 #
@@ -199,7 +199,7 @@ show(
 show(
     pictures.draw_agreement(votes, public_labels),
     alt=_(
-        "Most images have over 225 equal votes, and these are almost all right; with fewer, more are wrong."
+        "On most images over 225 teachers agree, and these are almost all right; with fewer, more are wrong."
     ),
 )
 print(f"{(predictions == public_labels).mean()=:.0%} {(votes.argmax(axis=1) == public_labels).mean()=:.0%}")
@@ -249,10 +249,10 @@ for mechanism in (LNMax(scale=42), GNMax(sigma=40), confident):
     print(f"{answered.mean():.0%} {right:.1%} {epsilon_of(spent, delta=1e-5):.2f} {mechanism}")
 
 # %% [markdown]
-# The clear digit survives any noise. On the unreadable one GNMax guesses, while Confident-GNMax stays silent
-# (`NO_ANSWER` is -1). Over all images it answers fewer questions, more of them right, for less. Gaussian
-# noise beats Laplace noise at the same ε, because its tails are thinner: rarely does a class win that nobody
-# voted for.
+# The clear digit survives this noise. On the unreadable one GNMax guesses, while Confident-GNMax stays silent
+# (`NO_ANSWER` is -1). Over all images it answers fewer questions, a larger share of them right, for less.
+# Gaussian noise beats Laplace noise at the same ε, because its tails are thinner: rarely does a class win
+# that nobody voted for.
 #
 # ### Exercise 2
 #
@@ -310,14 +310,13 @@ for meaning, value in {
     print(f"{value:6.1f}   {meaning}")
 
 # %% [markdown]
-# The first one must never leave the aggregator. Of the second, one draw may be published, with all that it
-# may be off by. The fourth is the smallest number, and no ε. The three after it may be published, and speak
-# of the same noise: one is computed best.
+# The first one must never leave the aggregator. Of the second, one draw may be published, together with how
+# far it may be off. The fourth is the smallest number, and no ε. The three after it may be published, and
+# speak of the same noise: one is computed best.
 #
-# None of them is good privacy: ε = 34 allows a factor of $e^{34}$. To ask little is the way, and at the
+# None of these ε is good privacy: ε = 34 allows a factor of $e^{34}$. To ask little is the way, and at the
 # paper's setting ε is 2.5. The paper states 1.97 there, before sanitising; after sanitising there is not much
-# left of the difference. The exact, data-independent ε needs no second look: **from here on we use it
-# alone.**
+# left of the difference. The exact, data-independent ε needs no sanitising: **from here on we use it alone.**
 #
 # ## The ledger
 #
@@ -325,8 +324,9 @@ for meaning, value in {
 # a **budget** that was fixed beforehand. Each answer is written down before it is given out. What would
 # exceed the budget is refused, and a file that was cut off or edited is refused, too, and never begun again.
 #
-# We ask about 100 public images, drawn at random, with a budget of 1.36. Then we ask once more. The noise has a seed, so that you get our answers, and the ledger says what that means: it
-# protects nobody. With `SecureNoise()` in its place, it would.
+# We ask about 100 public images, drawn at random, with a budget of 1.36. Then we ask once more. The noise has
+# a seed, so that you get our answers, and the ledger says what that means: it protects nobody. With
+# `SecureNoise()` in its place, it would.
 
 # %% tags=["nbval-ignore-output", "reason:training"]
 folder = tempfile.TemporaryDirectory()
@@ -345,7 +345,8 @@ except BudgetExceeded as error:
 # %% [markdown]
 # ## The student
 #
-# A student that learns from 100 labelled images alone (**supervised learning**) is about as good as one of our teachers. But it has 8,900 more images, only without labels. In **semi-supervised learning** these help:
+# A student that learns from 100 labelled images alone (**supervised learning**) is about as good as one of
+# our teachers. But it has 8,900 more images, only without labels. In **semi-supervised learning** these help:
 # join each image with those most like it, and let the labels wander along the joints (*label spreading*).
 #
 # It costs less to ask *other questions*. Public images cost nothing, so the student first sorts them into
@@ -383,8 +384,9 @@ def exam_of_thrifty_student(seed):
 two, thrifty = exam_of_two_students(seed=1), exam_of_thrifty_student(seed=1)
 
 # %% [markdown]
-# The picture shows five images of each group, and the answer that the group got. The ledgers: an answer about
-# a group costs as much as one about an image. And at last the exam: 1,000 images that nobody has used before.
+# The picture shows five images of each group, and the answer that the group got. The ledgers: at the same σ,
+# an answer about a group costs as much as one about an image; here the groups got a little more noise. And at
+# last the exam: 1,000 images that nobody has used before.
 
 # %% tags=["nbval-ignore-output", "reason:training"]
 show(
@@ -541,12 +543,12 @@ folder.cleanup()
 # - **ε is about one hospital's part, not about what all of them have in common.** If everybody's images say
 #   that a seven has a bar, the student learns it. That is the point.
 # - **A small ε is no proof of a right program.** Parts that overlap, noise from a seed, a ledger begun anew:
-#   each breaks the promise, and no figure shows it.
+#   each breaks the promise, and no number shows it.
 #
 # ### Exercise 3
 #
 # The same patient has images in several hospitals: then as many votes may move from one class to another.
-# Return the exact ε for this patient, for GNMax with so many answers, at δ = 0.00001.
+# Return the exact ε for this patient, for GNMax with the given number of answers, at δ = 0.00001.
 
 
 # %% tags=["exercise"]
@@ -566,7 +568,7 @@ check("pate.epsilon_of_patient", epsilon_of_patient)
 # - Gaussian noise adds up exactly. Its ε holds for any votes, and may be published.
 # - What costs is the number of answers. Questions about groups of public images make few answers go a long
 #   way.
-# - A budget that is written down before each answer, and that can say no, turns a figure into a promise.
+# - A budget that is written down before each answer, and that can say no, turns a number into a promise.
 # - DP-SGD protects single images that lie in one place; PATE protects whole data owners that keep theirs.
 #
 # ## Sources

@@ -80,7 +80,7 @@ def test_what_would_exceed_the_budget_costs_nothing(ledger, path):
     room = ledger.room([ANSWER], most=10_000)
     assert 0 < room < 10_000 and ledger.room([ANSWER], most=room - 1) == room - 1
     before = path.read_bytes()
-    with pytest.raises(BudgetExceeded, match=r"budget is ε = 1\.000, and this could bring what is spent to 1\.0"):
+    with pytest.raises(BudgetExceeded, match=r"budget is ε = 1\.000, and this could bring .* to 1\.0"):
         ledger.charge([ANSWER] * (room + 1), **BY)
     assert path.read_bytes() == before
     ledger.charge([ANSWER] * room, **BY)

@@ -167,7 +167,8 @@ class Ledger:
     def exceeded(self, epsilon: float) -> BudgetExceeded:
         """What to raise where all together would cost `epsilon`."""
         message = _(
-            "The budget is ε = {budget}, and this could bring what is spent to {epsilon}: refused, nothing charged."
+            "The budget is ε = {budget}, and this could bring what is spent to {epsilon}: refused,"
+            " nothing charged."
         )
         return BudgetExceeded(message.format(budget=number(self.budget, 3), epsilon=number(epsilon, 3)))
 

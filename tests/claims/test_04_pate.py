@@ -49,7 +49,7 @@ def test_the_coin(lesson):
         answers = lesson["randomised_response"](truth.astype(bool), np.random.default_rng(1))
         assert answers.mean() == pytest.approx(share, abs=0.01)
     assert lesson["epsilon_of_coin"](0.5) == pytest.approx(math.log(3))
-    stated("smaller than one in the number of people")
+    stated("smaller than one divided by the number of people")
     assert len(lesson["private_images"]) < 1 / DELTA
 
 
@@ -100,7 +100,7 @@ def test_the_lessons_mechanisms_are_the_librarys(lesson):
 
 
 def test_noise_on_the_votes(lesson):
-    stated("The clear digit survives any noise.")
+    stated("The clear digit survives this noise.")
     votes, some, random = lesson["votes"], lesson["some"], np.random.default_rng(9)
     clear, unclear = votes[some[0]], votes[some[-1]]
     assert {lesson["gnmax"](clear, 40, random) for _repeat in range(1000)} == {int(clear.argmax())}
@@ -115,7 +115,7 @@ def test_the_mechanisms_compared(lesson):
     laplace, gauss, confident = (
         [float(line[0].strip("%")), float(line[1].strip("%")), float(line[2])] for line in lines
     )
-    stated("it answers fewer questions, more of them right, for less")
+    stated("it answers fewer questions, a larger share of them right, for less")
     assert confident[0] < 90 < gauss[0] and confident[1] > gauss[1] and confident[2] < gauss[2]
     stated("Gaussian noise beats Laplace noise at the same ε")
     assert laplace[2] == pytest.approx(gauss[2], abs=0.05) and laplace[1] < gauss[1] - 1

@@ -1,0 +1,264 @@
+"""What a party does: it joins the others, holds its shares of a model, and answers questions with them.
+
+Promises that the model runs on a question only when all three parties have it, and on no more questions than
+it is served for. Leaves out HTTP (`endpoints`), and the process (`party`).
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from course_lib.i18n import N_, _
+from course_lib.mpc import wire
+from course_lib.mpc.costs import Cost, EngineLog
+from course_lib.mpc.credentials import Identity
+from course_lib.mpc.frames import unpack_model
+from course_lib.mpc.peers import Peers
+from course_lib.mpc.questions import Question, Questions
+from course_lib.mpc.refusal import Refusal
+from course_lib.mpc.spec import PARTIES, ModelSpec
+
+#: The first party decides in which order questions are run.
+FIRST = PARTIES[0]
+SECONDS_TO_WAIT = 4  # for an answer, before the client is told to ask again
+_NOT_SHARED = N_("No model is shared with the party.")
+_NOT_SERVED = N_("The model is shared, but it is not served yet.")
+_STOPPED = N_("The model is no longer served: its owner has stopped that.")
+_ANSWERED_ALL = N_(
+    "The model is no longer served: it has answered the {num_requests} requests it was served for."
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a party was started: its name, where it listens, and whether it insists on TLS."""
+
+    name: str
+    listen: str
+    link_port: int
+    identity: Identity
+    tls: bool
+    record: Path | None
+
+
+class PartyService:
+    """One party's work; `end` is called once, with a sentence and an exit code, when it should end."""
+
+    def __init__(self, setting: Setting, end: Callable[[str, int], None]):
+        self.setting, self.ending = setting, asyncio.Event()
+        self._end, self._loop = end, asyncio.get_running_loop()
+        self._engine = asyncio.create_task(asyncio.to_thread(_import_engine))
+        self._log = EngineLog()
+        self._questions = Questions()
+        self._order = asyncio.Lock()
+        self._joined, self._peers, self._seat = False, None, None
+        self._spec: ModelSpec | None = None
+        self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
+        self._limit, self._granted, self._served = None, 0, 0
+        self._recorded = 0
+
+    # The cluster: three parties that know each other
+
+    async def prepare(self) -> int:
+        """Load the engine, and return the port on which its link will listen."""
+        await self._engine
+        if self.setting.link_port:
+            return self.setting.link_port
+        with socket.socket() as probe:
+            probe.bind((self.setting.listen, 0))
+            return probe.getsockname()[1]
+
+    async def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
+        """Meet the others at these addresses, in the parties' order; the party ends where that fails."""
+        from course_lib.mpc.seat import Seat, open_link
+
+        if self._joined:
+            raise Refusal(409, _("The party is in a cluster already; stop that one first."))
+        self._joined = True
+        name, identity, tls = self.setting.name, self.setting.identity, self.setting.tls
+        rank = PARTIES.index(name)
+        others = {party: host for party, host in zip(PARTIES, endpoints, strict=True) if party != name}
+        links = [*links]
+        links[rank] = f"{self.setting.listen}:{links[rank].rpartition(':')[2]}"
+        try:
+            self._peers = Peers(others, identity, tls=tls, lost=self._lose)
+            await self._peers.meet()
+            link = await asyncio.to_thread(open_link, session, rank, links, identity if tls else None)
+        except (Refusal, RuntimeError) as error:
+            sentence = _("The party can't join the other two: {reason}").format(reason=_reason(error))
+            self.end(sentence, 1)
+            raise Refusal(502, sentence) from error
+        self._seat = Seat(link, self._log, self._break)
+
+    def end(self, sentence: str, code: int) -> None:
+        """End this party; callers that wait are told the sentence."""
+        if not self.ending.is_set():
+            self.ending.set()
+            self._end(sentence, code)
+
+    def _lose(self, party: str) -> None:
+        self.end(_("The party {party} is gone, and so the other two end.").format(party=party), 1)
+
+    def _break(self, sentence: str) -> None:  # called in the engine's thread
+        self._loop.call_soon_threadsafe(self.end, sentence, 1)
+
+    # The model
+
+    async def hold_model(self, body: bytes) -> None:
+        """Hold the model whose frames are in `body`: its description, its programs, this party's weights."""
+        spec, programs, weights = await asyncio.to_thread(unpack_model, body)
+        await self.forget_model()
+        for index, weight in enumerate(weights):
+            self._record(f"weight-{index}", weight)
+        await asyncio.wrap_future(self._require_seat().hold_model(spec, programs, weights))
+        self._spec, self._closed = spec, _NOT_SERVED
+
+    async def forget_model(self) -> None:
+        """Stop serving, and hold no model."""
+        self.stop_serving()
+        if self._spec is not None:
+            self._spec = None
+            await asyncio.wrap_future(self._require_seat().hold_model(None, {}, []))
+
+    def serve(self, num_requests: int | None) -> None:
+        """Answer questions from now on: so many, or, with None, until this is stopped."""
+        if self._spec is None:
+            raise Refusal(409, _(_NOT_SHARED))
+        self._closed = None
+        self._limit, self._granted, self._served = num_requests, 0, 0
+
+    def stop_serving(self) -> None:
+        """Answer no further questions."""
+        self._closed = _STOPPED if self._spec is not None else _NOT_SHARED
+        self._questions.forget_all()
+
+    def state(self) -> dict:
+        """What clients and the owner may know."""
+        return {
+            "party": self.setting.name,
+            "joined": self._seat is not None,
+            "spec": self._spec and self._spec.to_json(),
+            "closed": self._closed and self._why_closed(),
+            "num_requests": self._limit,
+            "served": self._served,
+        }
+
+    # Questions
+
+    def take_question(self, question_id: str, frame: bytes) -> None:
+        """Take in this party's share of a question, in a frame for the model; its size says the batch's."""
+        spec = self.require_serving()
+        shapes = [(size, *spec.input_shape) for size in spec.batch_sizes]
+        shape = next((shape for shape in shapes if wire.share_frame_bytes(shape) == len(frame)), shapes[0])
+        share = wire.unpack_share(wire.QUESTION, frame, fingerprint=spec.fingerprint, shape=shape)
+        self._record("question", share)
+        self._questions.add(Question(question_id, spec.fingerprint, share))
+
+    async def run(self, question_id: str) -> None:
+        """As the first party: give this question the next turn, at all three."""
+        if self.setting.name != FIRST:
+            raise Refusal(400, _("The order of questions is decided by {party}.").format(party=FIRST))
+        async with self._order:
+            question = self._find(question_id)
+            if question.answer is not None:
+                raise Refusal(409, _("The question has been run already."))
+            if self._limit is not None and self._granted >= self._limit:
+                raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=self._limit))
+            self._granted += 1
+            try:
+                turn = {"question_id": question_id, "fingerprint": question.fingerprint.hex()}
+                await self._peers.announce(turn)
+            except Refusal as refusal:  # one of the others may have taken it: they are out of step
+                self.end(str(refusal), 1)
+                raise
+            self.take_turn(question_id, question.fingerprint)
+
+    def take_turn(self, question_id: str, fingerprint: bytes) -> None:
+        """Run this question next, if this party has its share; all three come here in the same order."""
+        question = self._questions.find(question_id)
+        share = question and question.share
+        answer = asyncio.wrap_future(self._require_seat().take_turn(question_id, fingerprint, share))
+        answer.add_done_callback(self._count)
+        if question is not None:
+            question.answer, question.share = answer, None
+            question.has_its_turn.set()
+
+    async def answer(self, question_id: str) -> tuple[bytes, Cost] | None:
+        """This party's share of the answer, in a frame, and what it cost; None where it takes longer."""
+        from course_lib.mpc.seat import NotTogetherError
+
+        question = self._find(question_id)
+        try:
+            async with asyncio.timeout(SECONDS_TO_WAIT):
+                await question.has_its_turn.wait()
+                await asyncio.wait({question.answer})
+        except TimeoutError:
+            return None
+        self._questions.forget(question_id)
+        try:
+            share, cost = question.answer.result()
+        except NotTogetherError:
+            sentence = _("The question was not run: one of the parties did not have it, or has a new model.")
+            raise Refusal(409, sentence) from None
+        except Exception as error:  # the engine's failures; this party is about to end
+            raise Refusal(503, _("The engine failed: {reason}").format(reason=_reason(error))) from error
+        self._record("answer", share)
+        return wire.pack_share(wire.ANSWER, share, fingerprint=question.fingerprint), cost
+
+    def forget(self, question_id: str) -> None:
+        """Forget a question whose client wants no answer; what is just being run is run all the same."""
+        self._questions.forget(question_id)
+
+    async def sweep(self) -> None:
+        """Forget, every few seconds and for ever, what nobody fetched."""
+        while True:
+            await asyncio.sleep(10)
+            self._questions.forget_old()
+
+    def _count(self, answer: asyncio.Future) -> None:
+        """Count an answer; a turn in which nothing was run does not count."""
+        if answer.exception() is not None:
+            self._granted -= 1
+            return
+        self._served += 1
+        if self._limit is not None and self._served >= self._limit and self._closed is None:
+            self._closed = _ANSWERED_ALL
+
+    def _find(self, question_id: str) -> Question:
+        question = self._questions.find(question_id)
+        if question is None:
+            self.require_serving()
+            raise Refusal(404, _("There is no question with this id, or not any longer."))
+        return question
+
+    def _require_seat(self):
+        if self._seat is None:
+            raise Refusal(409, _("The party is in no cluster yet."))
+        return self._seat
+
+    def require_serving(self) -> ModelSpec:
+        """The model that questions are answered with; Refusal where none are."""
+        if self._closed is not None:
+            raise Refusal(410, self._why_closed())
+        return self._spec
+
+    def _why_closed(self) -> str:
+        return _(self._closed).format(num_requests=self._limit)
+
+    def _record(self, what: str, share: np.ndarray) -> None:
+        """Keep what has come, as a curious party would, where the party was started to show that."""
+        if self.setting.record is not None:
+            self._recorded += 1
+            np.save(self.setting.record / f"{self._recorded:04d}-{what}.npy", share)
+
+
+def _import_engine() -> None:
+    import course_lib.mpc.seat  # noqa: F401
+
+
+def _reason(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip() not in ("", "what:")), "")

@@ -24,6 +24,16 @@ def split_host(host: str) -> tuple[str, int]:
     return name, int(match[2])
 
 
+def address_of(host: str) -> str:
+    """A host as it is called: "localhost" by its number.
+
+    >>> address_of("localhost:4000")
+    '127.0.0.1:4000'
+    """
+    name, port = split_host(host)
+    return f"{name}:{port}"
+
+
 def is_loopback(name: str) -> bool:
     """Whether a name can only be this machine.
 

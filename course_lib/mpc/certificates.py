@@ -1,7 +1,8 @@
 """Certificates for a cluster beyond one machine, made by one command: `course mpc certificates`.
 
-Elliptic-curve keys (P-256), an authority for the endpoints and one for the parties' links; the authorities' own keys
-are never written. Leaves out a public-key infrastructure: where there is one, put its files in place of these.
+Elliptic-curve keys (P-256), an authority for the endpoints and one for the parties' links; the authorities'
+own keys are never written. Leaves out a public-key infrastructure: where there is one, put its files in
+place of these.
 """
 
 import datetime
@@ -21,10 +22,10 @@ DAYS_VALID = 365
 def make_certificates(
     folder: str | os.PathLike, hosts: list[str] | tuple[str, ...], *, days: int = DAYS_VALID
 ) -> Path:
-    """Fill a new `folder` with tokens and certificates for three parties at `hosts`, as alice, bob and carol.
+    """Fill a new `folder` with tokens and certificates for alice, bob and carol at `hosts`.
 
-    A host is "name:port" or "address:port". Returns the folder. Raises ValueError for hosts that are none, and
-    where the folder exists already.
+    A host is "name:port" or "address:port". Returns the folder. Raises ValueError for hosts that are none,
+    and where the folder exists already.
     """
     folder = Path(folder)
     if len(hosts) != len(PARTIES):

@@ -1,7 +1,8 @@
 """The client: it splits a question into shares, gives each party its own, and adds up the answer's shares.
 
-Promises that no party gets more than its share, and that the client learns the answer and the model's shapes, and
-nothing else. Leaves out what answers tell about a model: who asks often enough can train a copy.
+Promises that no party gets more than its share, and that the client learns the answer and the model's
+shapes, and nothing else. Leaves out what answers tell about a model: who asks often enough can train a
+copy.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import numpy as np
 
 from course_lib.i18n import _
 from course_lib.mpc import wire
+from course_lib.mpc.availability import require_engine
 from course_lib.mpc.connection import Connection
 from course_lib.mpc.costs import Cost
 from course_lib.mpc.credentials import CLIENT
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
 class ModelClient:
     """A connection to the model that a cluster holds, for questions of one shape.
 
-    Both shapes begin with the batch's size. Raises ValueError where the model has others, RuntimeError where the
-    cluster holds no model, and PermissionError where it does not admit this user.
+    Both shapes begin with the batch's size. Raises ValueError where the model has others, RuntimeError where
+    the cluster holds no model, and PermissionError where it does not admit this user.
     """
 
     def __init__(self, cluster: "TFECluster", input_shape: Sequence[int], output_shape: Sequence[int]):
+        require_engine()
         self.costs: dict[str, Cost] = {}
         self._connection = cluster.open_connection(CLIENT)
         self._close = weakref.finalize(self, self._connection.close)
@@ -84,9 +87,9 @@ class ModelClient:
         values = np.asarray(values)
         if values.dtype.kind != "f":
             raise ValueError(
-                _(
-                    "Floating-point numbers, scaled as the model was trained, were expected, but {dtype} came."
-                ).format(dtype=values.dtype)
+                _("Floating-point numbers, scaled as for training, were expected, but {dtype} came.").format(
+                    dtype=values.dtype
+                )
             )
         if values.shape != self._input_shape:
             raise ValueError(

@@ -1,7 +1,8 @@
 """Three parties as one cluster: started, joined, and stopped so that nothing is left of it.
 
-Promises that `start` returns when the three hold links to each other, or raises and leaves nothing behind. A
-party that this process started ends with it, however that goes; and when one party is gone, the others end too.
+Promises that `start` returns when the three hold links to each other, or raises and leaves nothing behind.
+A party that this process started ends with it, however that goes; and when one party is gone, the others
+end too.
 """
 
 import contextlib
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from course_lib.i18n import _
 from course_lib.mpc import credentials
-from course_lib.mpc.addresses import LOOPBACK, is_loopback, split_host
+from course_lib.mpc.addresses import LOOPBACK, address_of, split_host
+from course_lib.mpc.availability import require_engine
 from course_lib.mpc.connection import Connection
 from course_lib.mpc.credentials import OWNER, read_identity
 from course_lib.mpc.spec import PARTIES
@@ -31,9 +33,9 @@ SECONDS_TO_END = 3
 class TFECluster:
     """The parties alice, bob and carol.
 
-    On this machine their tokens are made by `start`, and found by other notebooks of the same user. Beyond it,
-    `credentials` is the folder that `course mpc certificates` made, or a part of it; `plain_text` does without
-    TLS there, so that whoever can listen sees all shares, and with them everything.
+    On this machine their tokens are made by `start`, and found by other notebooks of the same user. Beyond
+    it, `credentials` is the folder that `course mpc certificates` made, or a part of it; `plain_text` does
+    without TLS there, so that whoever can listen sees all shares, and with them everything.
 
     >>> with TFECluster(TFEWorker(), TFEWorker(), TFEWorker()) as cluster:
     ...     len(cluster.hosts)
@@ -71,6 +73,7 @@ class TFECluster:
         """
         if self._processes or self._made_credentials:
             raise RuntimeError(_("The cluster has been started already; stop it first."))
+        require_engine()
         self._check()
         try:
             self._give_hosts()
@@ -215,7 +218,7 @@ class TFECluster:
                         )
                     )
                 if missing:
-                    time.sleep(0.5)
+                    time.sleep(1)
 
     def _join(self) -> None:
         with self.connect(OWNER) as owner:
@@ -224,7 +227,7 @@ class TFECluster:
                 f"{split_host(worker.host)[0]}:{answer.json()['link_port']}"
                 for worker, answer in zip(self.workers, prepared, strict=True)
             ]
-            endpoints = [":".join(map(str, split_host(worker.host))) for worker in self.workers]
+            endpoints = [address_of(worker.host) for worker in self.workers]
             session = secrets.token_hex(16)
             request = {"session": session, "endpoints": endpoints, "links": links}
             owner.ask("POST", "/join", json=request, timeout=SECONDS_TO_JOIN)

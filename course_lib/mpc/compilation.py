@@ -1,9 +1,9 @@
 """From a Keras model to programs for the engine: the architecture becomes public, the weights stay arguments.
 
-A program is for one batch size: Keras, then StableHLO (TensorFlow's compiler writes it), then the engine's own
-language. Promises that a program was run once on random values, by the parties' protocol between three threads of
-this process, before anybody else sees it; and that you are warned where its answer was not Keras's. Leaves out models with several
-inputs or outputs, and inputs that are not floating-point numbers.
+A program is for one batch size: Keras, then StableHLO (TensorFlow's compiler writes it), then the engine's
+own language. Promises that a program was run once on random values, by the parties' protocol between three
+threads of this process, before anybody else sees it; and that you are warned where its answer was not
+Keras's. Leaves out models with several inputs or outputs, and inputs that are not floating-point numbers.
 """
 
 import secrets

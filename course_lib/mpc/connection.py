@@ -1,7 +1,7 @@
 """A caller's side of the three endpoints: one request to each, at the same time, in one role.
 
-Promises that each party is asked by the caller itself, so that nobody relays shares, and that one that does not
-answer is an error within seconds.
+Promises that each party is asked by the caller itself, so that nobody relays shares, and that one that does
+not answer is an error within seconds.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from course_lib.i18n import _, language
+from course_lib.mpc.addresses import address_of
 from course_lib.mpc.credentials import Identity
 from course_lib.mpc.spec import PARTIES
 
@@ -25,7 +26,7 @@ class Connection:
 
     def __init__(self, hosts: Sequence[str], identity: Identity, *, tls: bool):
         context = identity.client_context() if tls else True
-        self._hosts = dict(zip(PARTIES, hosts, strict=True))
+        self._hosts = dict(zip(PARTIES, map(address_of, hosts), strict=True))
         self._clients = {
             party: httpx.Client(
                 base_url=f"{'https' if tls else 'http'}://{host}",
@@ -81,12 +82,7 @@ class Connection:
                 method, path, content=content, json=json, headers=headers, timeout=patience
             )
         except (httpx.HTTPError, RuntimeError) as error:  # the latter once this connection is closed
-            sentence = _("The party {party} at {host} does not answer: {reason}.")
-            raise RuntimeError(
-                sentence.format(
-                    party=party, host=self._hosts[party], reason=str(error) or type(error).__name__
-                )
-            ) from error
+            raise self._not_answered(party, error) from error
         if answer.is_error:
             raise _error(party, answer)
         return answer
@@ -101,6 +97,16 @@ class Connection:
         asked = [self._threads.submit(ask, *each) for each in zip(PARTIES, given, strict=True)]
         wait(asked)  # for all of them: what one refuses, the others may have taken
         return [answer.result() for answer in asked]
+
+    def _not_answered(self, party: str, error: Exception) -> Exception:
+        place = {"party": party, "host": self._hosts[party], "reason": str(error) or type(error).__name__}
+        if "SSL" in place["reason"]:  # httpx has no type for it
+            return PermissionError(
+                _("The party {party} at {host} and we have no certificates that fit: {reason}.").format(
+                    **place
+                )
+            )
+        return RuntimeError(_("The party {party} at {host} does not answer: {reason}.").format(**place))
 
     def close(self) -> None:
         """Close the connections; harmless when that has been done."""

@@ -1,7 +1,8 @@
 """What a query cost a party: seconds, bytes and messages, in all and for each operation.
 
-The engine writes these into its log when it is asked to. Promises that the log touches no disk on Linux; elsewhere
-it is a file in a folder that this user alone can read, removed at the end. Leaves out what TCP and TLS add.
+The engine writes these into its log when it is asked to. Promises that the log touches no disk on Linux;
+elsewhere it is a file in a folder that this user alone can read, removed at the end. Leaves out what TCP
+and TLS add.
 """
 
 import contextlib
@@ -12,7 +13,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 
 _OPERATION = re.compile(
-    r"- pphlo\.(\w+), executed (\d+) times, duration ([\d.e+-]+)s, send bytes (\d+) recv bytes \d+, send actions (\d+)"
+    r"- pphlo\.(\w+), executed (\d+) times, duration ([\d.e+-]+)s,"
+    r" send bytes (\d+) recv bytes \d+, send actions (\d+)"
 )
 _TOTAL = re.compile(r"Link details: total send bytes (\d+), recv bytes (\d+), send actions (\d+)")
 _SECONDS = re.compile(r"SPU execution \w+ completed, .* total time ([\d.e+-]+)s")
@@ -57,9 +59,9 @@ def parse_cost(log: str) -> Cost:
     """The cost of the one query that the engine's log tells of.
 
     >>> parse_cost('''SPU execution model completed, and so on, total time 0.2s.
-    ... - pphlo.dot, executed 1 times, duration 0.1s, send bytes 200 recv bytes 240, send actions 3, recv actions 4
+    ... - pphlo.dot, executed 1 times, duration 0.1s, send bytes 20 recv bytes 40, send actions 3, and so on
     ... Link details: total send bytes 336, recv bytes 259, send actions 49, recv actions 42''').operations
-    (OperationCost(name='dot', times=1, seconds=0.1, sent_bytes=200, messages=3),)
+    (OperationCost(name='dot', times=1, seconds=0.1, sent_bytes=20, messages=3),)
     """
     seconds, total = _SECONDS.search(log), _TOTAL.search(log)
     operations = tuple(
@@ -81,7 +83,8 @@ class EngineLog:
         else:
             folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="course-mpc-"))
             self.path = os.path.join(folder, "log")
-            self._file = self._resources.enter_context(open(self.path, "w+b"))
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._file = self._resources.enter_context(os.fdopen(file, "r+b"))
 
     def take(self) -> str:
         """What was written since the last time."""

@@ -1,10 +1,10 @@
 """Who may ask a party for what: tokens, and certificates beyond this machine.
 
 A cluster's credentials lie in a folder with one sub-folder for each of the three parties, for the owner of
-the model, and for clients; a sub-folder holds what its reader needs and no more, and travels to its reader's machine.
-There is a token for each role at each party, so that no party learns one that another party admits. Certificates
-are signed by an authority whose key is thrown away at once; the parties' links to each other have an authority of
-their own, so that neither owner nor client can join in there.
+the model, and for clients; a sub-folder holds what its reader needs and no more, and travels to its
+reader's machine. There is a token for each role at each party, so that no party learns one that another
+party admits. Certificates are signed by an authority whose key is thrown away at once; the parties' links
+to each other have an authority of their own, so that neither owner nor client can join in there.
 
 Leaves out renewing: when certificates run out or a token has leaked, make a new folder.
 """
@@ -30,7 +30,7 @@ _LINK = "link-"  # before the names of the files for the parties' own links
 
 @dataclass(frozen=True)
 class Identity:
-    """What one reader of a sub-folder holds: tokens to show at each party, and, as a party, those to admit."""
+    """What the reader of a sub-folder holds: tokens to show at each party and, as a party, those to admit."""
 
     folder: Path
     shown: dict[str, str] = field(repr=False)

@@ -1,8 +1,9 @@
 """The engine: SecretFlow's SPU with the ABY3 protocol, on integers modulo 2^64.
 
-A number v is the integer v * 2^18, rounded. A tensor is split into three integers for each element, which add up
-to it and are drawn by a cryptographic generator; the party of rank r holds parts r and r + 1 (after the third
-comes the first). So a party's share is an array of uint64 with the tensor's shape and 2 at the end.
+A number v is the integer v * 2^18, rounded. A tensor is split into three integers for each element, which
+add up to it and are drawn by a cryptographic generator; the party of rank r holds parts r and r + 1 (after
+the third comes the first). So a party's share is an array of uint64 with the tensor's shape and 2 at the
+end.
 
 Promises, by ABY3's own proof: each of the three parties sees random numbers, as long as all three follow the
 protocol and no two put together what they see. Leaves out parties that deviate from the protocol, and numbers
@@ -137,7 +138,7 @@ def check_range(values: np.ndarray) -> None:
 
 
 def from_engine(share: libspu.Share, shape: tuple[int, ...]) -> np.ndarray:
-    """A share out of the engine's own wrapping; ValueError where it is not one of a float32 tensor of `shape`."""
+    """A share out of the engine's own wrapping; ValueError where it is not of a float32 tensor of `shape`."""
     if share.meta != _meta(shape):
         raise ValueError(
             _(

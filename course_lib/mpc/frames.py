@@ -1,4 +1,4 @@
-"""A model on its way from its owner to a party: a description, programs, and the party's shares of the weights."""
+"""A model on its way from its owner to a party: description, programs, the party's shares of the weights."""
 
 import numpy as np
 

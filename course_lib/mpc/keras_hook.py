@@ -1,6 +1,7 @@
-"""`KerasHook(tf.keras)`: Keras models learn `share`, `serve`, `stop` and `shutdown_workers`, as in Syft Keras.
+"""`KerasHook(tf.keras)`: Keras models learn `share`, `serve`, `stop`, `shutdown_workers`, as in Syft Keras.
 
-Who would rather not have a class of somebody else's changed takes `course_lib.mpc.share`, which does the same.
+Who would rather not have a class of somebody else's changed takes `course_lib.mpc.share`, which does the
+same.
 """
 
 import weakref

@@ -2,8 +2,9 @@
 
     python -m course_lib.mpc.party alice --host localhost:4000 --credentials FOLDER
 
-It waits for the cluster's owner to let it join the other two, and ends when the owner stops the cluster, when
-one of the other two is gone, or by Ctrl-C. Beyond this machine it wants certificates (`course mpc certificates`).
+It waits for the cluster's owner to let it join the other two, and ends when the owner stops the cluster,
+when one of the other two is gone, or by Ctrl-C. Beyond this machine it wants certificates (`course mpc
+certificates`).
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The other two parties, as one party sees them: are they there, and whose turn is it.
 
-Each party keeps a request open at the others, over which a beat comes every second. Promises that a party that
-died, hangs or can't be reached any longer is noticed: at once where its connection breaks, else in a few seconds.
+Each party keeps a request open at the others, over which a beat comes every second. Promises that a party
+that died, hangs or can't be reached any longer is noticed: at once where its connection breaks, else in a
+few seconds.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ _SECONDS_TO_MEET = 8
 
 
 class Peers:
-    """Connections to the other parties at `hosts`, by name; `lost` is called with the name of one that is gone."""
+    """Connections to the others at `hosts`, by name; `lost` is called with the name of one that is gone."""
 
     def __init__(self, hosts: dict[str, str], identity: Identity, *, tls: bool, lost: Callable[[str], None]):
         self._hosts, self._lost = hosts, lost

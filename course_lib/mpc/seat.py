@@ -1,8 +1,8 @@
 """A party's seat at the table: one thread in which its engine runs, one query after another.
 
-The engine's link counts messages, so the three parties have to run the same queries in the same order, and all
-calls of one party come from one thread. Before each query the three tell each other what they are about to run;
-where one of them lacks its share, or has another model, none runs it.
+The engine's link counts messages, so the three parties have to run the same queries in the same order, and
+all calls of one party come from one thread. Before each query the three tell each other what they are about
+to run; where one of them lacks its share, or has another model, none runs it.
 """
 
 import contextvars
@@ -31,7 +31,7 @@ class NotTogetherError(RuntimeError):
 
 
 class Seat:
-    """One party's engine in a thread of its own; `broken` is called, with a sentence, when it fails for good."""
+    """One party's engine in a thread; `broken` is called, with a sentence, when it fails for good."""
 
     def __init__(self, link: libspu.link.Context, log: EngineLog, broken: Callable[[str], None]):
         config = engine.runtime_config()
@@ -97,9 +97,9 @@ class Seat:
 def open_link(session: str, rank: int, hosts: list[str], identity: Identity | None) -> libspu.link.Context:
     """The engine's link to the other two, with mutual TLS where there is an `identity`.
 
-    `hosts` are the links' addresses in the parties' order, this party's own being the one to listen on. Messages
-    carry the `session`, which nobody else knows: the engine's port takes plain text as well. RuntimeError where
-    the others can't be reached within about ten seconds.
+    `hosts` are the links' addresses in the parties' order, this party's own being the one to listen on.
+    Messages carry the `session`, which nobody else knows: the engine's port takes plain text as well.
+    RuntimeError where the others can't be reached within about ten seconds.
     """
     link = libspu.link.Desc()
     link.id, link.recv_timeout_ms = session, _LONGEST_COMPUTATION * 1000

@@ -1,7 +1,8 @@
 """The owner of a model: shares its weights among the parties and lets them serve it.
 
-Promises that each party gets its own share of each weight from here, and nothing else of it. The architecture,
-the shapes and the number of requests are public. Leaves out taking shares back: what a party was given, it has.
+Promises that each party gets its own share of each weight from here, and nothing else of it. The
+architecture, the shapes and the number of requests are public. Leaves out taking shares back: what a party
+was given, it has.
 """
 
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm.auto import tqdm
 
 from course_lib.i18n import _
+from course_lib.mpc.availability import require_engine
 from course_lib.mpc.client import shared_spec
 from course_lib.mpc.compilation import compile_model
 from course_lib.mpc.credentials import OWNER
@@ -29,6 +31,7 @@ class SharedModel:
     """A model whose weights three parties hold in shares; `share` makes it."""
 
     def __init__(self, model, cluster: "TFECluster", batch_sizes: tuple[int, ...] | None = None):
+        require_engine()
         from course_lib.mpc import engine
 
         self._connection = cluster.open_connection(OWNER)

@@ -1,8 +1,8 @@
 """The frames in which shares travel between a caller and a party.
 
-Promises that what `unpack` returns is of the kind, the model and the size that were asked for; the shape and type
-follow from those, so that nothing which describes a share is ever taken from outside, and nothing is unpickled.
-Leaves out secrecy and proof of origin: beyond this machine those are TLS's part.
+Promises that what `unpack` returns is of the kind, the model and the size that were asked for; the shape
+and type follow from those, so that nothing which describes a share is ever taken from outside, and nothing
+is unpickled. Leaves out secrecy and proof of origin: beyond this machine those are TLS's part.
 """
 
 import math

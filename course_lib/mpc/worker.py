@@ -1,4 +1,4 @@
-"""`TFEWorker`: a party's place in a cluster, or a client that asks a cluster; the names are those of Syft Keras."""
+"""`TFEWorker`: a party's place in a cluster, or a client that asks one; the names are those of Syft Keras."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class TFEWorker:
     """A party at `host`, "name:port", or a client, which has none.
 
-    The cluster starts a party on this machine, on any free port without a `host`; with `auto_managed=False` people
-    start it, on its own machine, by the command that the cluster prints. Raises ValueError for a host that is none.
+    The cluster starts a party on this machine, on any free port without a `host`; with `auto_managed=False`
+    people start it, on its own machine, by the command that the cluster prints. Raises ValueError for a host
+    that is none.
 
     >>> TFEWorker("localhost:4000")
     TFEWorker('localhost:4000')

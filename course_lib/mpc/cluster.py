@@ -207,10 +207,12 @@ class TFECluster:
                 for party in [party for party in missing if _answers(owner, party)]:
                     del missing[party]
                 left = deadline - time.monotonic()
-                waiting = _("waiting for {parties}: {seconds} s").format(
-                    parties=", ".join(missing) or "-", seconds=round(max(0, left))
-                )
-                print(f"\r{waiting:60}", end="" if missing else "\n", flush=True)
+                progress = _("all three are there")
+                if missing:
+                    progress = _("waiting for {parties}: {seconds} s").format(
+                        parties=", ".join(missing), seconds=round(max(0, left))
+                    )
+                print(f"\r{progress:60}", end="" if missing else "\n", flush=True)
                 if missing and left < 0:
                     raise RuntimeError(
                         _("{parties} did not start within {timeout:g} seconds.").format(

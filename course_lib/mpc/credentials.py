@@ -76,6 +76,7 @@ def read_identity(folder: str | os.PathLike) -> Identity:
 
 def write_tokens(folder: str | os.PathLike) -> None:
     """Fill a new folder with sub-folders of tokens, readable by this user alone."""
+    make_private_folder(Path(folder))
     tokens = {role: {party: secrets.token_urlsafe(32) for party in PARTIES} for role in ROLES}
     for role in (OWNER, CLIENT):
         _write(Path(folder, role), shown=tokens[role], admitted={})

@@ -10,6 +10,7 @@ certificates`).
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -126,6 +127,7 @@ def _tls_options(setting: Setting) -> dict:
 
 
 def _stop(server) -> None:
+    logging.getLogger("uvicorn.error").disabled = True  # callers that keep their connections are no error now
     server.should_exit = True
 
 

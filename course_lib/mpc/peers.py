@@ -56,7 +56,9 @@ class Peers:
         )
         for party, answer in zip(self._clients, answers, strict=True):
             if not isinstance(answer, httpx.Response) or answer.is_error:
-                raise Refusal(502, _("The party {party} does not take its turn.").format(party=party))
+                raise Refusal(
+                    502, _("The party {party} is gone, or too busy to take its turn.").format(party=party)
+                )
 
     async def _watch(self, party: str) -> None:
         patience = httpx.Timeout(_SECONDS_TO_MEET, read=SECONDS_OF_SILENCE)

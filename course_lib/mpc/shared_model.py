@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from course_lib.i18n import _
 from course_lib.mpc.availability import require_engine
 from course_lib.mpc.client import shared_spec
-from course_lib.mpc.compilation import compile_model
+from course_lib.mpc.compilation import CompiledModel, compile_model
 from course_lib.mpc.credentials import OWNER
 from course_lib.mpc.frames import pack_model
 from course_lib.mpc.spec import PARTIES
@@ -28,17 +28,14 @@ _SECONDS_BETWEEN_LOOKS = 0.3
 
 
 class SharedModel:
-    """A model whose weights three parties hold in shares; `share` makes it."""
+    """A model whose weights three parties hold in shares; `share` makes it from a Keras model."""
 
-    def __init__(self, model, cluster: "TFECluster", batch_sizes: tuple[int, ...] | None = None):
-        require_engine()
+    def __init__(self, compiled: CompiledModel, cluster: "TFECluster"):
         from course_lib.mpc import engine
 
+        self.spec = compiled.spec
         self._connection = cluster.open_connection(OWNER)
         self._close = weakref.finalize(self, self._connection.close)
-        self._connection.ask("GET", "/state")  # who is not admitted is told so before anything is compiled
-        compiled = compile_model(model, batch_sizes)
-        self.spec = compiled.spec
         shares = [engine.make_shares(weight) for weight in compiled.weights]
         bodies = [
             pack_model(compiled.spec, compiled.programs, [each[rank] for each in shares])
@@ -94,7 +91,10 @@ def share(model, cluster: "TFECluster", *, batch_sizes: tuple[int, ...] | None =
     Without them, the model's own batch size or 1, 16 and 64. Raises ValueError where the engine can't compile
     the model or its weights are out of range, RuntimeError where a party is gone.
     """
-    return SharedModel(model, cluster, batch_sizes)
+    require_engine()
+    with cluster.connect(OWNER) as owner:  # who is not admitted is told so before anything is compiled
+        owner.ask("GET", "/state")
+    return SharedModel(compile_model(model, batch_sizes), cluster)
 
 
 def _served(state: dict) -> int:

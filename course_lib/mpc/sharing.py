@@ -155,7 +155,7 @@ class Table:
 
         The first party adds its two parts: now there are two parts, and each can be divided on its own. The
         rounding makes an error of one unit; and where one part wraps around, the answer is far off, which
-        happens with a chance of |x| / 2^63. Then the first party splits its part again.
+        happens with a chance of |x| / 2^64. Then the first party splits its part again.
         """
         both = x[0][..., 0] + x[0][..., 1]  # the first party knows these two parts,
         last = x[1][..., 1]  # the second and the third know this one

@@ -16,7 +16,6 @@ import shutil
 import signal
 import socket
 import ssl
-import sys
 from pathlib import Path
 
 from course_lib.i18n import _
@@ -43,7 +42,6 @@ def main(words: list[str] | None = None) -> None:
     finally:
         if arguments.remove_credentials:
             shutil.rmtree(Path(arguments.credentials).parent, ignore_errors=True)
-    sys.stdout.flush()
     os._exit(code)  # the engine may still wait for a party that is gone, and can't be asked to stop
 
 
@@ -90,7 +88,8 @@ async def _take_part(setting: Setting, port: int) -> int:
     def end(sentence: str, exit_code: int) -> None:
         nonlocal code
         code = exit_code
-        print(f"{setting.name}: {sentence}", flush=True)
+        with contextlib.suppress(OSError):  # nobody reads it any longer
+            print(f"{setting.name}: {sentence}", flush=True)
         asyncio.get_running_loop().call_later(_SECONDS_TO_FINISH / 2, _stop, server)
 
     service = PartyService(setting, end)

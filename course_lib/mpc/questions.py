@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from course_lib.i18n import _
+from course_lib.mpc.costs import Cost
 from course_lib.mpc.refusal import Refusal
 
 MOST_QUESTIONS = 64
@@ -19,14 +20,28 @@ SECONDS_KEPT = 60  # an answer that nobody fetches, or a question that nobody wa
 
 @dataclass(eq=False)
 class Question:
-    """One party's share of a question, and, when the three have run it, of its answer."""
+    """One party's share of a question, until the three run it, and then of its answer, with the cost."""
 
     question_id: str
     fingerprint: bytes
     share: np.ndarray | None
-    answer: asyncio.Future | None = None
-    has_its_turn: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     since: float = field(default_factory=time.monotonic)
+
+    def take_share(self) -> np.ndarray | None:
+        """The share, which is forgotten here; None the second time."""
+        share, self.share = self.share, None
+        return share
+
+    def settle(self, result: tuple[np.ndarray, Cost] | Refusal) -> None:
+        """Have `result` for the client, unless there is one already."""
+        if self.answer.done():
+            return
+        if isinstance(result, Refusal):
+            self.answer.set_exception(result)
+            self.answer.exception()  # it is no mistake of ours if nobody asks
+        else:
+            self.answer.set_result(result)
 
 
 class Questions:
@@ -53,14 +68,16 @@ class Questions:
         """Forget a question; harmless where there is none."""
         self._by_id.pop(question_id, None)
 
-    def forget_all(self) -> None:
-        """Forget all questions."""
+    def refuse_all(self, refusal: Refusal) -> None:
+        """Tell all who wait for an answer that there will be none, and forget all questions."""
+        for question in self._by_id.values():
+            question.settle(refusal)
         self._by_id.clear()
 
     def forget_old(self) -> None:
         """Forget those that are older than a minute and are not just being run."""
         oldest = time.monotonic() - SECONDS_KEPT
         for question in list(self._by_id.values()):
-            running = question.answer is not None and not question.answer.done()
+            running = question.share is None and not question.answer.done()
             if question.since < oldest and not running:
                 self.forget(question.question_id)

@@ -98,6 +98,7 @@ class PartyService:
         """End this party; callers that wait are told the sentence."""
         if not self.ending.is_set():
             self.ending.set()
+            self._questions.refuse_all(Refusal(503, sentence))
             self._end(sentence, code)
 
     def _lose(self, party: str) -> None:
@@ -134,7 +135,7 @@ class PartyService:
     def stop_serving(self) -> None:
         """Answer no further questions."""
         self._closed = _STOPPED if self._spec is not None else _NOT_SHARED
-        self._questions.forget_all()
+        self._questions.refuse_all(Refusal(410, self._why_closed()))
 
     def state(self) -> dict:
         """What clients and the owner may know."""
@@ -164,7 +165,7 @@ class PartyService:
             raise Refusal(400, _("The order of questions is decided by {party}.").format(party=FIRST))
         async with self._order:
             question = self._find(question_id)
-            if question.answer is not None:
+            if question.share is None:
                 raise Refusal(409, _("The question has been run already."))
             if self._limit is not None and self._granted >= self._limit:
                 raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=self._limit))
@@ -180,32 +181,18 @@ class PartyService:
     def take_turn(self, question_id: str, fingerprint: bytes) -> None:
         """Run this question next, if this party has its share; all three come here in the same order."""
         question = self._questions.find(question_id)
-        share = question and question.share
-        answer = asyncio.wrap_future(self._require_seat().take_turn(question_id, fingerprint, share))
-        answer.add_done_callback(self._count)
-        if question is not None:
-            question.answer, question.share = answer, None
-            question.has_its_turn.set()
+        share = question and question.take_share()
+        running = asyncio.wrap_future(self._require_seat().take_turn(question_id, fingerprint, share))
+        running.add_done_callback(lambda running: self._finish(question, running))
 
     async def answer(self, question_id: str) -> tuple[bytes, Cost] | None:
         """This party's share of the answer, in a frame, and what it cost; None where it takes longer."""
-        from course_lib.mpc.seat import NotTogetherError
-
         question = self._find(question_id)
-        try:
-            async with asyncio.timeout(SECONDS_TO_WAIT):
-                await question.has_its_turn.wait()
-                await asyncio.wait({question.answer})
-        except TimeoutError:
+        await asyncio.wait({question.answer}, timeout=SECONDS_TO_WAIT)
+        if not question.answer.done():
             return None
         self._questions.forget(question_id)
-        try:
-            share, cost = question.answer.result()
-        except NotTogetherError:
-            sentence = _("The question was not run: one of the parties did not have it, or has a new model.")
-            raise Refusal(409, sentence) from None
-        except Exception as error:  # the engine's failures; this party is about to end
-            raise Refusal(503, _("The engine failed: {reason}").format(reason=_reason(error))) from error
+        share, cost = question.answer.result()
         self._record("answer", share)
         return wire.pack_share(wire.ANSWER, share, fingerprint=question.fingerprint), cost
 
@@ -219,14 +206,26 @@ class PartyService:
             await asyncio.sleep(10)
             self._questions.forget_old()
 
-    def _count(self, answer: asyncio.Future) -> None:
-        """Count an answer; a turn in which nothing was run does not count."""
-        if answer.exception() is not None:
+    def _finish(self, question: Question | None, running: asyncio.Future) -> None:
+        """Keep the answer for its client, and count it; a turn in which nothing was run does not count."""
+        from course_lib.mpc.seat import NotTogetherError
+
+        error = running.exception()
+        if error is None:
+            self._served += 1
+            if self._served == self._limit and self._closed is None:
+                self._closed = _ANSWERED_ALL
+        else:
             self._granted -= 1
+        if question is None:
             return
-        self._served += 1
-        if self._limit is not None and self._served >= self._limit and self._closed is None:
-            self._closed = _ANSWERED_ALL
+        if error is None:
+            question.settle(running.result())
+        elif isinstance(error, NotTogetherError):
+            sentence = _("The question was not run: one of the parties did not have it, or has a new model.")
+            question.settle(Refusal(409, sentence))
+        else:  # the engine's failures; this party is about to end
+            question.settle(Refusal(503, _("The engine failed: {reason}").format(reason=_reason(error))))
 
     def _find(self, question_id: str) -> Question:
         question = self._questions.find(question_id)

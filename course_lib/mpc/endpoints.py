@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -19,7 +20,6 @@ from starlette.routing import Route
 from course_lib.i18n import _, best_language, use_language
 from course_lib.mpc import wire
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
-from course_lib.mpc.peers import SECONDS_BETWEEN_BEATS
 from course_lib.mpc.refusal import Refusal
 from course_lib.mpc.service import PartyService
 from course_lib.mpc.spec import PARTIES
@@ -51,7 +51,7 @@ def create_app(service: PartyService) -> Starlette:
         return _done()
 
     async def end(_request: Request) -> Response:
-        service.end(_("The cluster was stopped."), 0)
+        service.stop()
         return _done()
 
     async def share(request: Request) -> Response:
@@ -99,7 +99,7 @@ def create_app(service: PartyService) -> Starlette:
         return _done()
 
     async def pulse(_request: Request) -> Response:
-        return StreamingResponse(_beats(service.ending), media_type="application/octet-stream")
+        return StreamingResponse(service.beats(), media_type="application/octet-stream")
 
     def route(path: str, method: str, endpoint, *roles: str) -> Route:
         return Route(path, _for(service, roles, endpoint), methods=[method])
@@ -121,6 +121,7 @@ def create_app(service: PartyService) -> Starlette:
             route("/turns", "POST", turn, PARTY),
             route("/pulse", "GET", pulse, PARTY),
         ],
+        exception_handlers={HTTPException: _nothing_here},
         lifespan=lambda _app: _sweeping(service),
     )
 
@@ -143,6 +144,10 @@ def _for(service: PartyService, roles: tuple[str, ...], endpoint):
                 return Response(status_code=400)  # nobody is there to read it
 
     return admitted
+
+
+async def _nothing_here(_request: Request, error: HTTPException) -> Response:
+    return JSONResponse({"error": _("There is nothing here for this method.")}, error.status_code)
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -188,14 +193,6 @@ def _are_hosts(values) -> bool:
         and len(values) == len(PARTIES)
         and all(isinstance(value, str) and re.fullmatch(r"[\w.-]{1,255}:\d{1,5}", value) for value in values)
     )
-
-
-async def _beats(ending: asyncio.Event) -> AsyncIterator[bytes]:
-    while not ending.is_set():
-        yield b"."
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_BETWEEN_BEATS):
-                await ending.wait()
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from course_lib.i18n import _
 from course_lib.mpc.addresses import is_loopback, split_host
-from course_lib.mpc.credentials import read_identity
+from course_lib.mpc.credentials import make_private_folder, read_identity
 from course_lib.mpc.service import PartyService, Setting
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import exit_with_parent
@@ -61,7 +61,7 @@ def _setting(arguments: argparse.Namespace) -> tuple[Setting, int]:
     _require_free(listen, port)
     record = Path(arguments.record) if arguments.record else None
     if record is not None:
-        record.mkdir(parents=True, exist_ok=True)
+        make_private_folder(record)
     return Setting(arguments.party, listen, arguments.link_port, identity, tls, record), port
 
 

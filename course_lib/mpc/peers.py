@@ -14,14 +14,21 @@ import httpx
 from course_lib.i18n import _
 from course_lib.mpc.credentials import Identity
 from course_lib.mpc.refusal import Refusal
+from course_lib.mpc.spec import PARTIES
 
 SECONDS_BETWEEN_BEATS = 1
+BEAT = b"."
+#: A party's last word where the owner ended it; otherwise that is the name of the party it has lost.
+STOPPED = "stopped"
 SECONDS_OF_SILENCE = 8
 _SECONDS_TO_MEET = 8
 
 
 class Peers:
-    """Connections to the others at `hosts`, by name; `lost` is called with the name of one that is gone."""
+    """Connections to the others at `hosts`, by name.
+
+    `lost` is called with the name of one that is gone, or with `STOPPED` where its owner ended it.
+    """
 
     def __init__(self, hosts: dict[str, str], identity: Identity, *, tls: bool, lost: Callable[[str], None]):
         self._hosts, self._lost = hosts, lost
@@ -61,11 +68,12 @@ class Peers:
                 )
 
     async def _watch(self, party: str) -> None:
+        last_word = ""
         patience = httpx.Timeout(_SECONDS_TO_MEET, read=SECONDS_OF_SILENCE)
         with contextlib.suppress(httpx.HTTPError):
             async with self._clients[party].stream("GET", "/pulse", timeout=patience) as pulse:
                 pulse.raise_for_status()
                 self._met[party].set()
-                async for _beat in pulse.aiter_raw():
-                    pass
-        self._lost(party)
+                async for beat in pulse.aiter_raw():
+                    last_word = beat.lstrip(BEAT).decode("ascii", errors="replace")
+        self._lost(last_word if last_word in (*PARTIES, STOPPED) else party)

@@ -5,8 +5,9 @@ it is served for. Leaves out HTTP (`endpoints`), and the process (`party`).
 """
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from course_lib.mpc import wire
 from course_lib.mpc.costs import Cost, EngineLog
 from course_lib.mpc.credentials import Identity
 from course_lib.mpc.frames import unpack_model
-from course_lib.mpc.peers import Peers
+from course_lib.mpc.peers import BEAT, SECONDS_BETWEEN_BEATS, STOPPED, Peers
 from course_lib.mpc.questions import Question, Questions
 from course_lib.mpc.refusal import Refusal
 from course_lib.mpc.spec import PARTIES, ModelSpec
@@ -55,6 +56,7 @@ class PartyService:
         self._log = EngineLog()
         self._questions = Questions()
         self._order = asyncio.Lock()
+        self._farewell = setting.name
         self._joined, self._peers, self._seat = False, None, None
         self._spec: ModelSpec | None = None
         self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
@@ -94,6 +96,11 @@ class PartyService:
             raise Refusal(502, sentence) from error
         self._seat = Seat(link, self._log, self._break)
 
+    def stop(self) -> None:
+        """End this party, and with it the other two, because the owner wants it."""
+        self._farewell = self._farewell if self.ending.is_set() else STOPPED
+        self.end(_("The cluster was stopped."), 0)
+
     def end(self, sentence: str, code: int) -> None:
         """End this party; callers that wait are told the sentence."""
         if not self.ending.is_set():
@@ -101,7 +108,20 @@ class PartyService:
             self._questions.refuse_all(Refusal(503, sentence))
             self._end(sentence, code)
 
+    async def beats(self) -> AsyncIterator[bytes]:
+        """For another party: a beat each second, and at the end the name of the party that was lost."""
+        while not self.ending.is_set():
+            yield BEAT
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS_BETWEEN_BEATS):
+                    await self.ending.wait()
+        yield self._farewell.encode()
+
     def _lose(self, party: str) -> None:
+        if party == STOPPED:
+            self.stop()
+            return
+        self._farewell = self._farewell if self.ending.is_set() else party
         self.end(_("The party {party} is gone, and so the other two end.").format(party=party), 1)
 
     def _break(self, sentence: str) -> None:  # called in the engine's thread

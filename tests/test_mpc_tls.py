@@ -1,0 +1,228 @@
+"""Beyond one machine: three parties that people start, with mutual TLS between all who talk to each other.
+
+They run on this machine all the same, under its loopback address; the certificates don't know the difference.
+"""
+
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import mpc_parts
+from course_lib.mpc import SharedModel, TFECluster, TFEWorker, credentials
+from course_lib.mpc.certificates import make_certificates
+from course_lib.mpc.credentials import CLIENT, OWNER
+from course_lib.mpc.spec import PARTIES
+from course_lib.processes import free_port
+from mpc_parts import BOUND, VALUES, alive, client_of, expected, listening, parties, wait_until
+
+compiled = mpc_parts.compiled
+ROOT = Path(__file__).parents[1]
+TRUSTING = ssl._create_unverified_context
+
+
+def start_party(words: list[str]) -> subprocess.Popen:
+    """A party as people start it: by the command that the cluster prints."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"COURSE_LANG": "en", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def started_by_hand(cluster: TFECluster, printed: str) -> list[subprocess.Popen]:
+    commands = re.findall(r"^    python (.*)$", printed, re.MULTILINE)
+    assert len(commands) == 3
+    return [start_party(command.split()) for command in commands]
+
+
+def start_by_hand(cluster: TFECluster, capsys) -> list[subprocess.Popen]:
+    """Start a cluster, and, once it has printed them, run the commands."""
+    with pytest.raises(RuntimeError, match="alice, bob, carol did not start within 0 seconds"):
+        cluster.start(timeout=0)
+    processes = started_by_hand(cluster, capsys.readouterr().out)
+    cluster.start(timeout=60)
+    assert "all three are there" in capsys.readouterr().out
+    return processes
+
+
+def end(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    hosts = [f"localhost:{free_port()}" for _party in PARTIES]
+    return make_certificates(tmp_path_factory.mktemp("mpc") / "credentials", hosts), hosts
+
+
+@pytest.fixture
+def cluster(folder):
+    folder, hosts = folder
+    return TFECluster(*(TFEWorker(host, auto_managed=False) for host in hosts), credentials=folder)
+
+
+@pytest.fixture
+def running(cluster, compiled, capsys):
+    """The cluster with the layer served, and its three processes."""
+    processes = start_by_hand(cluster, capsys)
+    try:
+        SharedModel(compiled, cluster).serve()
+        yield processes
+        if any(process.poll() is not None for process in processes):
+            return  # the test's own doing
+        cluster.stop()
+        assert [process.wait(BOUND) for process in processes] == [0, 0, 0]
+    finally:
+        end(processes)
+
+
+def links(cluster: TFECluster) -> list[int]:
+    """The ports on which the parties' engines listen."""
+    endpoints = {int(host.rpartition(":")[2]) for host in cluster.hosts}
+    ports = [
+        connection.laddr.port
+        for process in parties(cluster)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port not in endpoints
+    ]
+    assert len(ports) == 3
+    return ports
+
+
+def test_three_parties_with_certificates(cluster, running, folder):
+    assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
+    own, _hosts = folder
+    ports = [int(host.rpartition(":")[2]) for host in cluster.hosts] + links(cluster)
+    for port in ports:
+        with pytest.raises((ssl.SSLError, ConnectionError)):  # without a certificate nobody gets in
+            talk(port, TRUSTING())
+    for port in links(cluster):  # nor does an owner or a client at the parties' links
+        for role in (OWNER, CLIENT):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                talk(port, context_with(own / role, ""))
+        assert talk(port, context_with(own / "bob", "link-"))  # it is not that nobody ever would
+    assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
+
+
+def context_with(folder: Path, prefix: str) -> ssl.SSLContext:
+    context = TRUSTING()
+    context.load_cert_chain(folder / f"{prefix}certificate.pem", folder / f"{prefix}key.pem")
+    return context
+
+
+def talk(port: int, context: ssl.SSLContext) -> bytes:
+    """What a port answers to a request under TLS."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain) as secret,
+    ):
+        assert secret.version() == "TLSv1.3"
+        secret.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = secret.recv(1000)
+        if not answer:
+            raise ConnectionError("hung up")
+        return answer
+
+
+def test_a_certificate_without_a_token_and_a_token_without_a_certificate(cluster, running, folder, tmp_path):
+    own, hosts = folder
+    others = make_certificates(tmp_path / "others", hosts)
+    mixed = tmp_path / "mixed" / CLIENT
+    credentials.make_private_folder(mixed)
+    for name in ("authority.pem", "certificate.pem", "key.pem"):
+        (mixed / name).write_bytes((own / CLIENT / name).read_bytes())
+    (mixed / "tokens.json").write_bytes((others / CLIENT / "tokens.json").read_bytes())
+    workers = [TFEWorker(host, auto_managed=False) for host in hosts]
+    with pytest.raises(PermissionError, match="does not admit this token"):
+        client_of(TFECluster(*workers, credentials=mixed.parent))
+    with pytest.raises((PermissionError, RuntimeError), match="certificates|does not answer"):
+        client_of(TFECluster(*workers, credentials=others))
+    with pytest.raises(RuntimeError, match="does not answer"):
+        client_of(TFECluster(*workers, credentials=own, plain_text=True))
+    assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
+
+
+def test_a_client_knows_the_party_by_its_name(cluster, running, folder):
+    """Bob's address in alice's place: his certificate is in order, his tokens are others."""
+    own, hosts = folder
+    swapped = [TFEWorker(host, auto_managed=False) for host in (hosts[1], hosts[0], hosts[2])]
+    with pytest.raises(PermissionError, match="does not admit this token"):
+        client_of(TFECluster(*swapped, credentials=own))
+
+
+def test_parties_by_hand_on_this_machine_need_no_certificates(compiled, capsys):
+    workers = [TFEWorker(f"localhost:{free_port()}", auto_managed=False) for _party in PARTIES]
+    cluster = TFECluster(*workers)
+    before = listening()
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", WAITING, *cluster.hosts],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    processes = []
+    try:
+        printed = "".join(waiting.stdout.readline() for _line in range(6))
+        processes = started_by_hand(cluster, printed)
+        assert "started" in waiting.communicate(timeout=60)[0]
+        SharedModel(compiled, cluster).serve()  # the one who started them is gone; they serve on
+        assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
+        cluster.stop()
+        assert [process.wait(BOUND) for process in processes] == [0, 0, 0]
+    finally:
+        waiting.kill()
+        end(processes)
+    wait_until(lambda: listening() <= before, "the end of all ports")
+
+
+WAITING = """
+import sys
+from course_lib.mpc import TFECluster, TFEWorker
+TFECluster(*(TFEWorker(host, auto_managed=False) for host in sys.argv[1:])).start(timeout=60)
+print("started")
+"""
+
+
+def test_one_party_by_hand_that_is_killed_ends_the_others(cluster, running):
+    processes = parties(cluster)
+    running[1].kill()
+    wait_until(lambda: not any(map(alive, processes)), "the others' end")
+    assert running[0].wait() == running[2].wait() == 1
+    assert "alice: The party bob is gone, and so the other two end." in running[0].stdout.read()
+    assert "carol: The party bob is gone" in running[2].stdout.read()
+
+
+@pytest.mark.parametrize("plain_text", [False, True])
+def test_beyond_this_machine_credentials_are_asked_for(plain_text):
+    workers = [TFEWorker(f"{party}.example:4000", auto_managed=False) for party in PARTIES]
+    cluster = TFECluster(*workers, plain_text=plain_text)
+    with pytest.raises(
+        ValueError, match="course mpc certificates FOLDER alice.example:4000 bob.example:4000"
+    ):
+        cluster.start()
+
+
+def test_a_party_elsewhere_is_not_started_from_here(folder):
+    own, hosts = folder
+    elsewhere = TFECluster(*(TFEWorker(f"{party}.example:4000") for party in PARTIES), credentials=own)
+    here = TFECluster(*map(TFEWorker, hosts), credentials=own)
+    for cluster in (elsewhere, here):
+        with pytest.raises(ValueError, match="auto_managed=False"):
+            cluster.start()
+    with pytest.raises(ValueError, match="wants a host"):
+        TFEWorker(auto_managed=False)

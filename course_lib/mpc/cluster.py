@@ -10,7 +10,6 @@ import os
 import secrets
 import shlex
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from course_lib.mpc.availability import require_engine
 from course_lib.mpc.connection import Connection
 from course_lib.mpc.credentials import OWNER, read_identity
 from course_lib.mpc.spec import PARTIES
+from course_lib.mpc.waiting import wait_for_parties
 from course_lib.mpc.worker import TFEWorker
 from course_lib.processes import ServerProcess, free_port, require_free, start_server
 
@@ -191,36 +191,14 @@ class TFECluster:
 
     def _wait_for_others(self, timeout: float) -> None:
         """Say how to start the parties that people start, and wait until they are there."""
-        missing = {
-            party: worker.host
+        commands = {
+            party: shlex.join(["python", *self._words(party, worker.host)])
             for party, worker in zip(PARTIES, self.workers, strict=True)
             if not worker.auto_managed
         }
-        if not missing:
-            return
-        for party, host in missing.items():
-            print(_("Start {party} on {name}:").format(party=party, name=split_host(host)[0]))
-            print("    " + shlex.join(["python", *self._words(party, host)]))
-        deadline = time.monotonic() + timeout
-        with self.connect(OWNER) as owner:
-            while missing:
-                for party in [party for party in missing if _answers(owner, party)]:
-                    del missing[party]
-                left = deadline - time.monotonic()
-                progress = _("all three are there")
-                if missing:
-                    progress = _("waiting for {parties}: {seconds} s").format(
-                        parties=", ".join(missing), seconds=round(max(0, left))
-                    )
-                print(f"\r{progress:60}", end="" if missing else "\n", flush=True)
-                if missing and left < 0:
-                    raise RuntimeError(
-                        _("{parties} did not start within {timeout:g} seconds.").format(
-                            parties=", ".join(missing), timeout=timeout
-                        )
-                    )
-                if missing:
-                    time.sleep(1)
+        if commands:
+            with self.connect(OWNER) as owner:
+                wait_for_parties(owner, commands, timeout)
 
     def _join(self) -> None:
         with self.connect(OWNER) as owner:
@@ -247,12 +225,3 @@ class TFECluster:
             for party, worker in zip(PARTIES, self.workers, strict=True)
         )
         return f"{type(self).__name__}({', '.join(places)})"
-
-
-def _answers(owner: Connection, party: str) -> bool:
-    """Whether a party is there; PermissionError where it has other credentials than ours."""
-    try:
-        owner.ask_one(party, "GET", "/state", timeout=2)
-    except RuntimeError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from course_lib.i18n import N_, _
+from course_lib.mpc.refusal import first_line
 from course_lib.mpc.spec import ModelSpec
 
 #: For a model that leaves its batch size open.
@@ -96,8 +97,6 @@ def _program(model, batch_size: int) -> bytes:
     import spu
     import tensorflow as tf
 
-    from course_lib.mpc import engine
-
     variables = model.weights
 
     def answer(values, *weights):
@@ -117,7 +116,7 @@ def _program(model, batch_size: int) -> bytes:
         return spu.compile(source, spu.CompilerOptions())
     except Exception as error:  # TensorFlow, its compiler and the engine's each fail in their own ways
         raise ValueError(
-            _("The model can't be compiled for the engine: {reason}").format(reason=engine.first_line(error))
+            _("The model can't be compiled for the engine: {reason}").format(reason=first_line(error))
         ) from error
 
 
@@ -132,7 +131,7 @@ def _rehearse(model, program: bytes, spec: ModelSpec, weights: list[np.ndarray])
         found = engine.run_in_threads(program, [values, *weights], (shape[0], *spec.output_shape))
     except RuntimeError as error:
         raise ValueError(
-            _("The engine can't run the model: {reason}").format(reason=engine.first_line(error))
+            _("The engine can't run the model: {reason}").format(reason=first_line(error))
         ) from error
     error = float(np.abs(found - expected).max())
     if not error <= _WORTH_A_WARNING * max(1.0, float(np.abs(expected).max())):

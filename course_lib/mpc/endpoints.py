@@ -34,13 +34,13 @@ def create_app(service: PartyService) -> Starlette:
     """The web application in front of a party's `service`."""
 
     async def health(_request: Request) -> Response:
-        return JSONResponse({"party": service.setting.name})
+        return JSONResponse({"party": service.member.setting.name})
 
     async def state(_request: Request) -> Response:
         return JSONResponse(service.state())
 
     async def prepare(_request: Request) -> Response:
-        return JSONResponse({"link_port": await service.prepare()})
+        return JSONResponse({"link_port": await service.member.prepare()})
 
     async def join(request: Request) -> Response:
         given = await _json(request)
@@ -51,7 +51,7 @@ def create_app(service: PartyService) -> Starlette:
         return _done()
 
     async def end(_request: Request) -> Response:
-        service.stop()
+        service.member.stop()
         return _done()
 
     async def share(request: Request) -> Response:
@@ -99,7 +99,7 @@ def create_app(service: PartyService) -> Starlette:
         return _done()
 
     async def pulse(_request: Request) -> Response:
-        return StreamingResponse(service.beats(), media_type="application/octet-stream")
+        return StreamingResponse(service.member.beats(), media_type="application/octet-stream")
 
     def route(path: str, method: str, endpoint, *roles: str) -> Route:
         return Route(path, _for(service, roles, endpoint), methods=[method])
@@ -133,7 +133,7 @@ def _for(service: PartyService, roles: tuple[str, ...], endpoint):
         with use_language(best_language(request.headers.get("accept-language"))):
             try:
                 token = request.headers.get("authorization", "").removeprefix("Bearer ")
-                if service.setting.identity.role_of(token) not in roles:
+                if service.member.setting.identity.role_of(token) not in roles:
                     raise Refusal(401, _("The party does not admit this token for this."))
                 return await endpoint(request)
             except Refusal as refusal:

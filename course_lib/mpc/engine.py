@@ -161,12 +161,6 @@ def to_engine(share: np.ndarray) -> libspu.Share:
     return wrapped
 
 
-def first_line(error: Exception) -> str:
-    """What the engine says of a failure, without its stack."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() not in ("", "what:")]
-    return lines[0] if lines else type(error).__name__
-
-
 def _meta(shape: tuple[int, ...]) -> bytes:
     """How the engine describes a secret float32 tensor of this shape."""
     meta = libspu.ValueMeta()

@@ -21,7 +21,7 @@ from pathlib import Path
 from course_lib.i18n import _
 from course_lib.mpc.addresses import is_loopback, split_host
 from course_lib.mpc.credentials import make_private_folder, read_identity
-from course_lib.mpc.service import PartyService, Setting
+from course_lib.mpc.membership import Member, Setting
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import exit_with_parent
 
@@ -82,6 +82,7 @@ async def _take_part(setting: Setting, port: int) -> int:
     import uvicorn
 
     from course_lib.mpc.endpoints import create_app
+    from course_lib.mpc.service import PartyService
 
     code = 0
 
@@ -92,11 +93,11 @@ async def _take_part(setting: Setting, port: int) -> int:
             print(f"{setting.name}: {sentence}", flush=True)
         asyncio.get_running_loop().call_later(_SECONDS_TO_FINISH / 2, _stop, server)
 
-    service = PartyService(setting, end)
+    member = Member(setting, end)
     for asked_to_end in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(asked_to_end, service.end, _("It was asked to end."), 0)
+        asyncio.get_running_loop().add_signal_handler(asked_to_end, member.end, _("It was asked to end."), 0)
     config = uvicorn.Config(
-        create_app(service),
+        create_app(PartyService(member)),
         host=setting.listen,
         port=port,
         log_level="warning",

@@ -1,4 +1,4 @@
-"""Why a party refuses: one sentence, and the HTTP status that goes with it."""
+"""Why a party refuses or an engine fails: one sentence, and for HTTP the status that goes with it."""
 
 
 class Refusal(Exception):
@@ -7,3 +7,9 @@ class Refusal(Exception):
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
         self.status = status
+
+
+def first_line(error: Exception) -> str:
+    """What the engine says of a failure, without its stack."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() not in ("", "what:")]
+    return lines[0] if lines else type(error).__name__

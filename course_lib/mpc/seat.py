@@ -18,6 +18,7 @@ from course_lib.i18n import _
 from course_lib.mpc import engine
 from course_lib.mpc.costs import Cost, EngineLog, parse_cost
 from course_lib.mpc.credentials import Identity
+from course_lib.mpc.refusal import first_line
 from course_lib.mpc.spec import PARTIES, ModelSpec
 
 #: Seconds that the engine waits for a message. Whether the others are still there is not for it to find out.
@@ -71,7 +72,7 @@ class Seat:
                 future.set_exception(error)
             except Exception as error:  # the engine's own failures have no types; none leaves it usable
                 future.set_exception(error)
-                self._broken(_("The engine failed: {reason}").format(reason=engine.first_line(error)))
+                self._broken(_("The engine failed: {reason}").format(reason=first_line(error)))
                 return
 
     def _hold_model(

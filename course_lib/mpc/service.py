@@ -1,27 +1,26 @@
-"""What a party does: it joins the others, holds its shares of a model, and answers questions with them.
+"""What a party does: it holds its shares of a model, and answers questions with them.
 
 Promises that the model runs on a question only when all three parties have it, and on no more questions than
-it is served for. Leaves out HTTP (`endpoints`), and the process (`party`).
+it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how it
+joins the other two (`membership`).
 """
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from course_lib.i18n import N_, _
 from course_lib.mpc import wire
 from course_lib.mpc.costs import Cost, EngineLog
-from course_lib.mpc.credentials import Identity
 from course_lib.mpc.frames import unpack_model
-from course_lib.mpc.peers import BEAT, SECONDS_BETWEEN_BEATS, STOPPED, Peers
+from course_lib.mpc.membership import Member
 from course_lib.mpc.questions import Question, Questions
-from course_lib.mpc.refusal import Refusal
+from course_lib.mpc.refusal import Refusal, first_line
 from course_lib.mpc.spec import PARTIES, ModelSpec
+
+if TYPE_CHECKING:
+    from course_lib.mpc.seat import Seat
 
 #: The first party decides in which order questions are run.
 FIRST = PARTIES[0]
@@ -34,98 +33,27 @@ _ANSWERED_ALL = N_(
 )
 
 
-@dataclass(frozen=True)
-class Setting:
-    """How a party was started: its name, where it listens, and whether it insists on TLS."""
-
-    name: str
-    listen: str
-    link_port: int
-    identity: Identity
-    tls: bool
-    record: Path | None
-
-
 class PartyService:
-    """One party's work; `end` is called once, with a sentence and an exit code, when it should end."""
+    """One party's work, as a member of a cluster."""
 
-    def __init__(self, setting: Setting, end: Callable[[str, int], None]):
-        self.setting, self.ending = setting, asyncio.Event()
-        self._end, self._loop = end, asyncio.get_running_loop()
-        self._engine = asyncio.create_task(asyncio.to_thread(_import_engine))
+    def __init__(self, member: Member):
+        self.member = member
         self._log = EngineLog()
         self._questions = Questions()
         self._order = asyncio.Lock()
-        self._farewell = setting.name
-        self._joined, self._peers, self._seat = False, None, None
+        self._seat: Seat | None = None
         self._spec: ModelSpec | None = None
         self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
         self._limit, self._granted, self._served = None, 0, 0
         self._recorded = 0
-
-    # The cluster: three parties that know each other
-
-    async def prepare(self) -> int:
-        """Load the engine, and return the port on which its link will listen."""
-        await self._engine
-        if self.setting.link_port:
-            return self.setting.link_port
-        with socket.socket() as probe:
-            probe.bind((self.setting.listen, 0))
-            return probe.getsockname()[1]
+        member.before_the_end(lambda sentence: self._questions.refuse_all(Refusal(503, sentence)))
 
     async def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
-        """Meet the others at these addresses, in the parties' order; the party ends where that fails."""
-        from course_lib.mpc.seat import Seat, open_link
+        """Join the other two at these addresses, and take the seat at the table."""
+        from course_lib.mpc.seat import Seat
 
-        if self._joined:
-            raise Refusal(409, _("The party is in a cluster already; stop that one first."))
-        self._joined = True
-        name, identity, tls = self.setting.name, self.setting.identity, self.setting.tls
-        rank = PARTIES.index(name)
-        others = {party: host for party, host in zip(PARTIES, endpoints, strict=True) if party != name}
-        links = [*links]
-        links[rank] = f"{self.setting.listen}:{links[rank].rpartition(':')[2]}"
-        try:
-            self._peers = Peers(others, identity, tls=tls, lost=self._lose)
-            await self._peers.meet()
-            link = await asyncio.to_thread(open_link, session, rank, links, identity if tls else None)
-        except (Refusal, RuntimeError) as error:
-            sentence = _("The party can't join the other two: {reason}").format(reason=_reason(error))
-            self.end(sentence, 1)
-            raise Refusal(502, sentence) from error
-        self._seat = Seat(link, self._log, self._break)
-
-    def stop(self) -> None:
-        """End this party, and with it the other two, because the owner wants it."""
-        self._farewell = self._farewell if self.ending.is_set() else STOPPED
-        self.end(_("The cluster was stopped."), 0)
-
-    def end(self, sentence: str, code: int) -> None:
-        """End this party; callers that wait are told the sentence."""
-        if not self.ending.is_set():
-            self.ending.set()
-            self._questions.refuse_all(Refusal(503, sentence))
-            self._end(sentence, code)
-
-    async def beats(self) -> AsyncIterator[bytes]:
-        """For another party: a beat each second, and at the end the name of the party that was lost."""
-        while not self.ending.is_set():
-            yield BEAT
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SECONDS_BETWEEN_BEATS):
-                    await self.ending.wait()
-        yield self._farewell.encode()
-
-    def _lose(self, party: str) -> None:
-        if party == STOPPED:
-            self.stop()
-            return
-        self._farewell = self._farewell if self.ending.is_set() else party
-        self.end(_("The party {party} is gone, and so the other two end.").format(party=party), 1)
-
-    def _break(self, sentence: str) -> None:  # called in the engine's thread
-        self._loop.call_soon_threadsafe(self.end, sentence, 1)
+        link = await self.member.join(session, endpoints, links)
+        self._seat = Seat(link, self._log, self.member.end_from_a_thread)
 
     # The model
 
@@ -160,7 +88,7 @@ class PartyService:
     def state(self) -> dict:
         """What clients and the owner may know."""
         return {
-            "party": self.setting.name,
+            "party": self.member.setting.name,
             "joined": self._seat is not None,
             "spec": self._spec and self._spec.to_json(),
             "closed": self._closed and self._why_closed(),
@@ -181,7 +109,7 @@ class PartyService:
 
     async def run(self, question_id: str) -> None:
         """As the first party: give this question the next turn, at all three."""
-        if self.setting.name != FIRST:
+        if self.member.setting.name != FIRST:
             raise Refusal(400, _("The order of questions is decided by {party}.").format(party=FIRST))
         async with self._order:
             question = self._find(question_id)
@@ -192,9 +120,9 @@ class PartyService:
             self._granted += 1
             try:
                 turn = {"question_id": question_id, "fingerprint": question.fingerprint.hex()}
-                await self._peers.announce(turn)
+                await self.member.announce(turn)
             except Refusal as refusal:  # one of the others may have taken it: they are out of step
-                self.end(str(refusal), 1)
+                self.member.end(str(refusal), 1)
                 raise
             self.take_turn(question_id, question.fingerprint)
 
@@ -245,7 +173,7 @@ class PartyService:
             sentence = _("The question was not run: one of the parties did not have it, or has a new model.")
             question.settle(Refusal(409, sentence))
         else:  # the engine's failures; this party is about to end
-            question.settle(Refusal(503, _("The engine failed: {reason}").format(reason=_reason(error))))
+            question.settle(Refusal(503, _("The engine failed: {reason}").format(reason=first_line(error))))
 
     def _find(self, question_id: str) -> Question:
         question = self._questions.find(question_id)
@@ -254,7 +182,7 @@ class PartyService:
             raise Refusal(404, _("There is no question with this id, or not any longer."))
         return question
 
-    def _require_seat(self):
+    def _require_seat(self) -> "Seat":
         if self._seat is None:
             raise Refusal(409, _("The party is in no cluster yet."))
         return self._seat
@@ -270,14 +198,6 @@ class PartyService:
 
     def _record(self, what: str, share: np.ndarray) -> None:
         """Keep what has come, as a curious party would, where the party was started to show that."""
-        if self.setting.record is not None:
+        if self.member.setting.record is not None:
             self._recorded += 1
-            np.save(self.setting.record / f"{self._recorded:04d}-{what}.npy", share)
-
-
-def _import_engine() -> None:
-    import course_lib.mpc.seat  # noqa: F401
-
-
-def _reason(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip() not in ("", "what:")), "")
+            np.save(self.member.setting.record / f"{self._recorded:04d}-{what}.npy", share)

@@ -3,12 +3,15 @@
 They run on this machine all the same, under its loopback address; the certificates don't know the difference.
 """
 
+import concurrent.futures
+import contextlib
 import os
 import re
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ import psutil
 import pytest
 
 import mpc_parts
-from course_lib.mpc import SharedModel, TFECluster, TFEWorker, credentials
+from course_lib.mpc import SharedModel, TFECluster, TFEWorker, credentials, waiting
 from course_lib.mpc.certificates import make_certificates
 from course_lib.mpc.credentials import CLIENT, OWNER
 from course_lib.mpc.spec import PARTIES
@@ -136,6 +139,85 @@ def talk(port: int, context: ssl.SSLContext) -> bytes:
         if not answer:
             raise ConnectionError("hung up")
         return answer
+
+
+class Tap(threading.Thread):
+    """Passes bytes between callers and a port, and keeps what each caller said."""
+
+    def __init__(self, port: int):
+        super().__init__(daemon=True)
+        self._port, self._listener = port, socket.create_server(("127.0.0.1", 0))
+        self.port, self.heard = self._listener.getsockname()[1], []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                caller, _address = self._listener.accept()
+            except OSError:  # closed at the end
+                return
+            try:
+                callee = socket.create_connection(("127.0.0.1", self._port))
+            except ConnectionRefusedError:  # it does not listen yet
+                caller.close()
+                continue
+            self.heard.append(bytearray())
+            for source, target, kept in ((caller, callee, self.heard[-1]), (callee, caller, bytearray())):
+                threading.Thread(target=self._pass_on, args=(source, target, kept), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, kept: bytearray):
+        with contextlib.suppress(OSError):  # one of them has ended
+            while data := source.recv(1 << 16):
+                kept += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.mark.parametrize("plain_text", [False, True])
+def test_the_parties_talk_to_each_other_under_tls_and_without_it_only_when_told(folder, compiled, plain_text):
+    own, hosts = folder
+    workers = [TFEWorker(host, auto_managed=False) for host in hosts]
+    cluster = TFECluster(*workers, credentials=own, plain_text=plain_text)
+    processes = [
+        start_party(["-m", *cluster._words(party, host)[1:]])
+        for party, host in zip(PARTIES, hosts, strict=True)
+    ]
+    session, taps, joining = "5e55" * 8, [], []
+    try:
+        with cluster.connect(OWNER) as owner:
+            wait_until(lambda: all(waiting._answers(owner, party) for party in PARTIES), "the start")
+            ports = [answer.json()["link_port"] for answer in owner.ask("POST", "/prepare", timeout=60)]
+            taps = [Tap(port) for port in ports]
+            with concurrent.futures.ThreadPoolExecutor(3) as threads:
+                for rank, party in enumerate(PARTIES):  # each listens where it should, and calls a tap
+                    links = [tap.port for tap in taps]
+                    links[rank] = ports[rank]
+                    request = {
+                        "session": session,
+                        "endpoints": [f"127.0.0.1:{host.rpartition(':')[2]}" for host in hosts],
+                        "links": [f"127.0.0.1:{port}" for port in links],
+                    }
+                    joining.append(
+                        threads.submit(owner.ask_one, party, "POST", "/join", json=request, timeout=30)
+                    )
+            for joined in joining:
+                joined.result()
+        SharedModel(compiled, cluster).serve()
+        assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
+        cluster.stop()
+        said = [bytes(words) for tap in taps for words in tap.heard if len(words) > 1000]
+        assert len(said) == 6  # each to each
+        handshake = [words.startswith(b"\x16\x03") for words in said]
+        assert handshake == [not plain_text] * 6
+        assert [session.encode() in words for words in said] == [plain_text] * 6
+    finally:
+        end(processes)
+        for tap in taps:
+            tap.close()
 
 
 def test_a_certificate_without_a_token_and_a_token_without_a_certificate(cluster, running, folder, tmp_path):

@@ -1,6 +1,7 @@
 """A cluster's life, and what can go wrong in it: each fault is told within seconds, and nothing is left."""
 
 import concurrent.futures
+import json
 import os
 import signal
 import socket
@@ -143,7 +144,7 @@ def test_another_process_of_this_user_finds_the_cluster(cluster, shared):
     )
     command = [sys.executable, "-c", asking, *cluster.hosts]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert np.allclose(eval(answer), expected(np.ones((1, 4))), atol=1e-4)
+    assert np.allclose(json.loads(answer), expected(np.ones((1, 4))), atol=1e-4)
 
 
 def test_a_second_cluster_beside_the_first(cluster, shared, compiled):
@@ -294,7 +295,7 @@ def test_the_tokens_are_for_this_user_alone_and_gone_with_the_cluster():
     assert len(files) == 5
     assert {path.stat().st_mode & 0o077 for path in [folder, *folder.rglob("*")]} == {0}
     held = {path: path.read_text() for path in files}
-    tokens = [token for text in held.values() for token in __import__("json").loads(text)["shown"].values()]
+    tokens = [token for text in held.values() for token in json.loads(text)["shown"].values()]
     for process in parties(cluster):
         seen = " ".join([*process.cmdline(), *process.environ().values()])
         assert not [token for token in tokens if token in seen]

@@ -14,14 +14,14 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
 
-warnings.filterwarnings("ignore")
 KERNELS = ("0", "2", "4")  # in the order of Keras's weights: kernel, bias, kernel, bias, ...
 
 
-def network(weights: dict[str, np.ndarray]) -> torch.nn.Module:
+def network(weights: dict[str, np.ndarray]):
     """The network with Keras's weights: channels come first here, and last there."""
+    import torch
+
     layers = []
     for kernel, bias in zip(KERNELS, ("1", "3", "5"), strict=True):
         height, width, inputs, outputs = weights[kernel].shape
@@ -42,7 +42,9 @@ def main(rank: int, port: int, folder: Path) -> None:
         "RENDEZVOUS": f"tcp://127.0.0.1:{port}",
         "DISTRIBUTED_BACKEND": "gloo",
     }
+    warnings.filterwarnings("ignore")
     import crypten
+    import torch
 
     torch.set_num_threads(1)
     crypten.init()

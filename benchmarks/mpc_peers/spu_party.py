@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import spu
-from spu import libspu
 
 
-def wrapped(share: np.ndarray) -> libspu.Share:
+def wrapped(share: np.ndarray):
     """A share, uint64 of shape (*shape, 2), as the engine takes it."""
+    from spu import libspu
+
     meta, chunk, whole = libspu.ValueMeta(), libspu.ValueChunk(), libspu.Share()
     meta.data_type, meta.visibility = libspu.DataType.DT_F32, libspu.Visibility.VIS_SECRET
     meta.shape, meta.storage_type = list(share.shape[:-1]), "aby3.AShr<FM64>"
@@ -28,6 +28,9 @@ def wrapped(share: np.ndarray) -> libspu.Share:
 
 def main(rank: int, ports: list[int], folder: Path) -> None:
     """Answer each line until there are none."""
+    import spu
+    from spu import libspu
+
     link = libspu.link.Desc()
     link.connect_retry_times, link.connect_retry_interval_ms = 100, 200
     for other, port in enumerate(ports):

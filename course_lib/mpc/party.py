@@ -94,10 +94,11 @@ async def _take_part(setting: Setting, port: int) -> int:
         asyncio.get_running_loop().call_later(_SECONDS_TO_FINISH / 2, _stop, server)
 
     member = Member(setting, end)
+    service = PartyService(member)
     for asked_to_end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked_to_end, member.end, _("It was asked to end."), 0)
     config = uvicorn.Config(
-        create_app(PartyService(member)),
+        create_app(service),
         host=setting.listen,
         port=port,
         log_level="warning",
@@ -112,6 +113,7 @@ async def _take_part(setting: Setting, port: int) -> int:
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # the handlers above end all in good order
     await server.serve()
+    service.close()
     return code
 
 

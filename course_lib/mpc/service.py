@@ -1,8 +1,8 @@
 """What a party does: it holds its shares of a model, and answers questions with them.
 
 Promises that the model runs on a question only when all three parties have it, and on no more questions than
-it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how it
-joins the other two (`membership`).
+it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how it joins the other two
+(`membership`).
 """
 
 import asyncio
@@ -147,6 +147,10 @@ class PartyService:
     def forget(self, question_id: str) -> None:
         """Forget a question whose client wants no answer; what is just being run is run all the same."""
         self._questions.forget(question_id)
+
+    def close(self) -> None:
+        """Leave no file behind."""
+        self._log.close()
 
     async def sweep(self) -> None:
         """Forget, every few seconds and for ever, what nobody fetched."""

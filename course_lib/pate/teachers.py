@@ -20,7 +20,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from joblib.parallel import ThreadingBackend, get_active_backend
+from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import LokyBackend, ThreadingBackend, get_active_backend
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -227,6 +228,9 @@ def _trained(
         for start in range(0, len(lessons), size):
             states = parallel(joblib.delayed(lesson.learn)() for lesson in lessons[start : start + size])
             yield from zip(numbers[start : start + size], states, strict=True)
+    # joblib would keep its workers, and their memory, for five minutes; Ray's belong to the cluster.
+    if isinstance(get_active_backend()[0], LokyBackend) and joblib.effective_n_jobs(n_jobs) > 1:
+        get_reusable_executor().shutdown(wait=True)
 
 
 def _same(one: nn.Module, other: nn.Module) -> bool:

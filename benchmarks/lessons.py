@@ -20,8 +20,13 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks" / "en"
 # What each lesson says of itself: seconds, GB. A lesson that is not listed here has Binder's limits.
 BARS = {
     "00_welcome": (60, 0.5),
+    "01_visualize_results": (120, 1.5),
     "04_pate": (180, 1.5),
     "05_encrypted_inference": (120, 1.5),
+    "07_secret_sharing": (60, 1.0),
+    "08_private_prediction_train": (120, 2.0),
+    "09_private_prediction_serve": (120, 2.0),
+    "10_private_prediction_query": (120, 2.0),
     "11_remote_data_science": (60, 1.0),
 }
 BINDER = (180, 2.0)

@@ -2,11 +2,13 @@
 
 ``course doctor`` looks whether the machine is ready and ends with exit code 1 when something has to be
 mended, ``course progress`` shows which exercises are done, ``course pate analyse`` states what votes cost in
-privacy. All speak the reader's language, or the one that ``--lang`` names. (The help texts speak the
-language that the environment chooses.)
+privacy, ``course mpc certificates`` makes what three parties on three machines need, ``course app`` serves
+the app that shows people how good a model is. All speak the reader's language, or the one that ``--lang``
+names. (The help texts speak the language that the environment chooses.)
 """
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -14,6 +16,11 @@ import typer
 from course_lib import __version__
 from course_lib.i18n import LANGUAGES, _, use_language
 from course_lib.pate import cli as pate
+from course_lib.visualize import cli as visualize
+
+with warnings.catch_warnings():  # that this machine has no engine is no news for every other command
+    warnings.simplefilter("ignore")
+    from course_lib.mpc import cli as mpc
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,7 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would show the values of local variables
     help=_("What the course can do in a terminal."),
 )
+app.add_typer(mpc.app, name="mpc")
 app.add_typer(pate.app, name="pate")
+app.command("app", help=_("Serve the app that shows people how good a model is, on this machine."))(
+    visualize.app
+)
 
 
 def _speak(context: typer.Context, code: str | None) -> None:

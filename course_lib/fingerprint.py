@@ -15,11 +15,10 @@ import functools
 import hashlib
 import inspect
 import json
-import re
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -27,9 +26,8 @@ from types import CodeType, FunctionType
 import numpy as np
 
 from course_lib.i18n import _
+from course_lib.imports import OUR_MODULE, ROOT, course_files, imported_names, package_of
 
-_ROOT = Path(__file__).parents[1]
-_OURS = re.compile(r"course_lib(\.\w+)*")
 _PACKAGES = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
 
 
@@ -46,37 +44,17 @@ def fingerprint(function: Callable) -> str:
     reached.add(function.__name__, function)
     parts = [*sys.version_info[:2], *reached.own]
     imported = set(reached.modules)
-    for path in course_files(reached.modules):
+    for path in course_files(reached.modules, root=ROOT):
         text = path.read_text(encoding="utf-8")
-        parts.append(path.relative_to(_ROOT).as_posix())
+        parts.append(path.relative_to(ROOT).as_posix())
         if path.suffix == ".py":
             parts.append(_code_alone(text))
-            imported |= set(_imports(text, _package_of(path)))
+            imported |= set(imported_names(text, package=package_of(path, root=ROOT)))
         else:
             parts.append(text)
     roots = {name.partition(".")[0] for name in imported} - {"course_lib"}
     parts += [f"{name}=={metadata.version(name)}" for name in _distributions(roots)]
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
-
-
-def course_files(names: Iterable[str]) -> list[Path]:
-    """Return the files behind the dotted `names` of modules, those they import, and the JSON beside these.
-
-    A name that stands for a whole package stands for every module in it. Names outside the course are
-    passed over.
-
-    >>> [path.name for path in course_files(["course_lib.data.integrity", "numpy"])]
-    ['__init__.py', '__init__.py', 'checksums.json', 'integrity.py', 'i18n.py']
-    """
-    waiting, seen = list(names), set()
-    while waiting:
-        for path in _files_of(waiting.pop()):
-            if path not in seen:
-                seen.add(path)
-                if path.suffix == ".py":
-                    seen.update(path.parent.glob("*.json"))
-                    waiting += _imports(path.read_text(encoding="utf-8"), _package_of(path))
-    return sorted(seen)
 
 
 class _Reached:
@@ -156,7 +134,7 @@ class _Reached:
                 self._add_code(constant, inside)
             else:
                 self.own.append(_constant(constant))
-                if isinstance(constant, str) and _OURS.fullmatch(constant):
+                if isinstance(constant, str) and OUR_MODULE.fullmatch(constant):
                     self.modules.add(constant)
         package = ""
         for step in dis.get_instructions(code):
@@ -191,7 +169,7 @@ def _is_own(module: str | None, value: object = None) -> bool:
     file = getattr(sys.modules.get(module or ""), "__file__", None)
     if module == "__main__":
         return True
-    if file is None or _OURS.fullmatch(module):
+    if file is None or OUR_MODULE.fullmatch(module):
         return False
     return not _is_in_a_package(file)
 
@@ -246,35 +224,6 @@ def _constant(constant: object) -> str:
     if isinstance(constant, tuple):
         return f"({', '.join(map(_constant, constant))})"
     return repr(constant)
-
-
-def _files_of(name: str) -> Iterator[Path]:
-    """The files that importing `name` runs; where it is a whole package, every module in it."""
-    parts = name.split(".")
-    if parts[0] != "course_lib":
-        return
-    for end in range(1, len(parts) + 1):
-        stem = _ROOT.joinpath(*parts[:end])
-        yield from (path for path in (stem / "__init__.py", stem.with_suffix(".py")) if path.is_file())
-    yield from _ROOT.joinpath(*parts).rglob("*.py")
-
-
-def _package_of(path: Path) -> str:
-    return ".".join(path.relative_to(_ROOT).parts[:-1])
-
-
-def _imports(text: str, package: str) -> Iterator[str]:
-    """Dotted names that a module of `package` imports, and those of ours that it spells out in a text."""
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
-                base = ".".join([*above, *([module] if module else [])])
-                yield from (f"{base}.{alias.name}" for alias in names)
-            case ast.Constant(value=str(spelt)) if _OURS.fullmatch(spelt.partition(":")[0]):
-                yield spelt.partition(":")[0]
 
 
 def _code_alone(text: str) -> str:

@@ -219,7 +219,7 @@ def course(monkeypatch, tmp_path):
     root = tmp_path / "course"
     ours = shutil.ignore_patterns("locale", "fonts", "__pycache__")
     shutil.copytree(PROJECT / "course_lib", root / "course_lib", ignore=ours)
-    monkeypatch.setattr(fingerprint, "_ROOT", root)
+    monkeypatch.setattr(fingerprint, "ROOT", root)
     return root / "course_lib"
 
 

@@ -163,6 +163,20 @@ def test_an_environment_that_is_there_already_is_filled_and_never_thrown_away(ma
     assert "-m venv" not in machine.calls.read_text()
 
 
+def test_the_environment_of_another_copy_of_the_course_is_left_alone(machine, tmp_path):
+    assert machine.run().returncode == 0
+    first, machine.course = machine.course, tmp_path / "second"
+    shutil.copytree(first, machine.course, symlinks=True)
+    (first / ".venv/theirs").touch()
+    refused = machine.run("sh", "tools/setup.sh", str(first / ".venv"))
+    assert refused.returncode == 1 and f"belongs to the course in {first}" in refused.stderr
+    assert (first / ".venv/theirs").exists() and machine.installed() == []
+    (machine.course / ".venv/theirs").touch()  # a copy's own environment is built anew
+    assert machine.run().returncode == 0 and not (machine.course / ".venv/theirs").exists()
+    shutil.rmtree(first / "tools")  # nobody's any longer
+    assert machine.run("sh", "tools/setup.sh", str(first / ".venv")).returncode == 0
+
+
 def test_packages_that_contradict_each_other_are_an_error_where_all_are_ours(machine):
     assert machine.run(checked="syft 0.10.0 requires torch, which is not installed.").returncode == 0
     (machine.course / ".venv/.course-ready").unlink()

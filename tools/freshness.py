@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from course_lib.imports import files_run, imported_names, package_of
 from tools.code_messages import string_messages
 from tools.exercise_cells import check_names
 from tools.layout import Course
@@ -39,12 +39,7 @@ def fingerprint(course: Course, lesson: Lesson, messages: Mapping[str, str]) -> 
 
 def library_modules(course: Course, lesson: Lesson) -> list[Path]:
     """The modules of `course_lib` that a lesson reaches: by import, by name (`-m course_lib.x`), by check."""
-    waiting = [
-        name
-        for cell in lesson.cells
-        if cell.kind != PROSE
-        for name in _named_modules(cell.source, package="")
-    ]
+    waiting = [name for cell in lesson.cells if cell.kind != PROSE for name in imported_names(cell.source)]
     waiting += [
         f"course_lib.exercises.{name.split('.')[0]}"
         for code in lesson.exercises
@@ -57,36 +52,12 @@ def library_modules(course: Course, lesson: Lesson) -> list[Path]:
         ]
     seen: set[Path] = set()
     while waiting:
-        for path in _module_files(course, waiting.pop()):
+        for path in files_run(waiting.pop(), root=course.root):
             if path not in seen:
                 seen.add(path)
-                package = ".".join(path.relative_to(course.root).with_suffix("").parts[:-1])
-                waiting += _named_modules(path.read_text(encoding="utf-8"), package)
+                package = package_of(path, root=course.root)
+                waiting += imported_names(path.read_text(encoding="utf-8"), package=package)
     return sorted(seen)
-
-
-def _named_modules(code: str, package: str) -> Iterable[str]:
-    """Dotted names below `course_lib` that a module of `package` imports or spells out in a string."""
-    for node in ast.walk(compile(code, "<code>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=module, names=names, level=level):
-                parts = package.split(".")[: len(package.split(".")) - level + 1] if level else []
-                base = ".".join([*parts, *([module] if module else [])])
-                yield from (f"{base}.{alias.name}" for alias in names)
-            case ast.Constant(value=str(text)) if re.fullmatch(r"course_lib(\.\w+)+(:\w+)?", text):
-                yield text.split(":")[0]
-
-
-def _module_files(course: Course, name: str) -> Iterable[Path]:
-    """The files that importing `name` runs: each package's `__init__.py` on the way, then the module."""
-    parts = name.split(".")
-    if parts[0] != "course_lib":
-        return
-    for end in range(1, len(parts) + 1):
-        stem = course.root.joinpath(*parts[:end])
-        yield from (path for path in (stem / "__init__.py", stem.with_suffix(".py")) if path.is_file())
 
 
 def _code_alone(source: str) -> str:

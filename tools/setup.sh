@@ -145,6 +145,16 @@ export TMPDIR
 : >"$log"
 packages=$(grep -c '^[a-zA-Z]' requirements.txt)
 
+# The environment that another copy of the course made for itself is not this one's to change.
+owner=$(cat "$environment/.course-ready" 2>/dev/null || true)
+if [ -e "$environment/.course-made" ] && [ "$owner" != "$(pwd -P)" ] && [ -e "$owner/tools/setup.sh" ]; then
+    case $(cd "$environment" && pwd -P) in
+        "$(pwd -P)"/*) ;; # this folder is a copy of that one, with its environment in it
+        *) : >"$log"
+           fail "$environment belongs to the course in $owner: name another folder, or remove that one first." ;;
+    esac
+fi
+
 # Only what this script made is ever thrown away: unfinished, moved, or with its Python gone.
 if [ -e "$environment/.course-made" ]; then
     if [ "$(cat "$environment/.course-ready" 2>/dev/null)" != "$(pwd -P)" ] || ! works; then

@@ -45,8 +45,13 @@ __all__ = ["TOPICS", "Outcome", "Progress", "check", "exercise", "progress"]
 #: The modules of this package that hold exercises, in the order of the lessons, and the lessons' titles.
 TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
+    "visualize_results": N_("Show what a model does"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
+    "secret_sharing": N_("Share a secret"),
+    "private_prediction_train": N_("Train in the open"),
+    "private_prediction_serve": N_("Serve it shared"),
+    "private_prediction_query": N_("Ask without showing"),
     "remote_data_science": N_("Work where the data lies"),
 }
 

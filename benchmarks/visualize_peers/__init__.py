@@ -1,0 +1,1 @@
+"""What the app is measured beside, each started as a program of its own."""

@@ -1,0 +1,127 @@
+"""A caller's side of the three endpoints: one request to each, at the same time, in one role.
+
+Promises that each party is asked by the caller itself, so that nobody relays shares, and that one that does
+not answer is an error within seconds.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from course_lib.i18n import _, language
+from course_lib.mpc.addresses import address_of
+from course_lib.mpc.credentials import Identity
+from course_lib.mpc.spec import PARTIES
+
+SECONDS_TO_CONNECT = 5
+SECONDS_TO_ANSWER = 7  # a party that computes for longer says so every three seconds
+
+
+class Connection:
+    """The parties at `hosts`, in their order, for the reader of `identity`."""
+
+    def __init__(self, hosts: Sequence[str], identity: Identity, *, tls: bool):
+        context = identity.client_context() if tls else True
+        self._hosts = dict(zip(PARTIES, map(address_of, hosts), strict=True))
+        self._clients = {
+            party: httpx.Client(
+                base_url=f"{'https' if tls else 'http'}://{host}",
+                headers={"Authorization": f"Bearer {identity.shown[party]}"},
+                limits=httpx.Limits(keepalive_expiry=30),
+                verify=context,
+                trust_env=False,  # a proxy that the environment names has no business here
+            )
+            for party, host in self._hosts.items()
+        }
+        self._threads = ThreadPoolExecutor(len(PARTIES), thread_name_prefix="party")
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        contents: Sequence[bytes | None] = (None,) * len(PARTIES),
+        json: dict | None = None,
+        timeout: float = SECONDS_TO_ANSWER,
+    ) -> list[httpx.Response]:
+        """Ask all three at once; their answers in their order. Errors are those of `ask_one`."""
+        return self._together(
+            lambda party, content: self.ask_one(
+                party, method, path, content=content, json=json, timeout=timeout
+            ),
+            contents,
+        )
+
+    def fetch(self, path: str) -> list[httpx.Response]:
+        """Ask all three for what they are still computing, until it is there."""
+        return self._together(self._fetch_one, [path] * len(PARTIES))
+
+    def ask_one(
+        self,
+        party: str,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        json: dict | None = None,
+        timeout: float = SECONDS_TO_ANSWER,
+    ) -> httpx.Response:
+        """Ask one party.
+
+        Raises ValueError where it refuses what was sent, PermissionError where it does not admit us, and
+        RuntimeError where it can't do so now, or is not there; always with a sentence.
+        """
+        patience = httpx.Timeout(timeout, connect=SECONDS_TO_CONNECT)
+        headers = {"Accept-Language": language()}
+        try:
+            answer = self._clients[party].request(
+                method, path, content=content, json=json, headers=headers, timeout=patience
+            )
+        except (httpx.HTTPError, RuntimeError) as error:  # the latter once this connection is closed
+            raise self._not_answered(party, error) from error
+        if answer.is_error:
+            raise _error(party, answer)
+        return answer
+
+    def _fetch_one(self, party: str, path: str) -> httpx.Response:
+        while True:
+            answer = self.ask_one(party, "GET", path)
+            if answer.status_code != HTTPStatus.ACCEPTED:
+                return answer
+
+    def _together(self, ask: Callable[[str, Any], httpx.Response], given: Sequence) -> list[httpx.Response]:
+        asked = [self._threads.submit(ask, *each) for each in zip(PARTIES, given, strict=True)]
+        wait(asked)  # for all of them: what one refuses, the others may have taken
+        return [answer.result() for answer in asked]
+
+    def _not_answered(self, party: str, error: Exception) -> Exception:
+        place = {"party": party, "host": self._hosts[party], "reason": str(error) or type(error).__name__}
+        if "SSL" in place["reason"]:  # httpx has no type for it
+            return PermissionError(
+                _("The party {party} at {host} and we have no certificates that fit: {reason}.").format(
+                    **place
+                )
+            )
+        return RuntimeError(_("The party {party} at {host} does not answer: {reason}.").format(**place))
+
+    def close(self) -> None:
+        """Close the connections; harmless when that has been done."""
+        for client in self._clients.values():
+            client.close()
+        self._threads.shutdown(wait=False)
+
+
+def _error(party: str, answer: httpx.Response) -> Exception:
+    sentence = _("The party {party} answered with the status {status}.").format(
+        party=party, status=answer.status_code
+    )
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        sentence = f"{party}: {answer.json()['error']}"
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        return PermissionError(sentence)
+    refused = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return ValueError(sentence) if answer.status_code in refused else RuntimeError(sentence)

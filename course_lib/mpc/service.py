@@ -1,0 +1,212 @@
+"""What a party does: it holds its shares of a model, and answers questions with them.
+
+Promises that the model runs on a question only when all three parties have it, and on no more questions than
+it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how it joins the other two
+(`membership`).
+"""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from course_lib.i18n import N_, _
+from course_lib.mpc import wire
+from course_lib.mpc.costs import Cost, EngineLog
+from course_lib.mpc.frames import unpack_model
+from course_lib.mpc.membership import Member
+from course_lib.mpc.questions import Question, Questions
+from course_lib.mpc.refusal import Refusal, first_line
+from course_lib.mpc.spec import PARTIES, ModelSpec
+
+if TYPE_CHECKING:
+    from course_lib.mpc.seat import Seat
+
+#: The first party decides in which order questions are run.
+FIRST = PARTIES[0]
+SECONDS_TO_WAIT = 3  # for an answer, before the client is told to ask again
+_NOT_SHARED = N_("No model is shared with the party.")
+_NOT_SERVED = N_("The model is shared, but it is not served yet.")
+_STOPPED = N_("The model is no longer served: its owner has stopped that.")
+_ANSWERED_ALL = N_(
+    "The model is no longer served: it has answered the {num_requests} requests it was served for."
+)
+
+
+class PartyService:
+    """One party's work, as a member of a cluster."""
+
+    def __init__(self, member: Member):
+        self.member = member
+        self._log = EngineLog()
+        self._questions = Questions()
+        self._order = asyncio.Lock()
+        self._seat: Seat | None = None
+        self._spec: ModelSpec | None = None
+        self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
+        self._limit, self._granted, self._served = None, 0, 0
+        self._recorded = 0
+        member.before_the_end(lambda sentence: self._questions.refuse_all(Refusal(503, sentence)))
+
+    async def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
+        """Join the other two at these addresses, and take the seat at the table."""
+        from course_lib.mpc.seat import Seat
+
+        link = await self.member.join(session, endpoints, links)
+        self._seat = Seat(link, self._log, self.member.end_from_a_thread)
+
+    # The model
+
+    async def hold_model(self, body: bytes) -> None:
+        """Hold the model whose frames are in `body`: its description, its programs, this party's weights."""
+        spec, programs, weights = await asyncio.to_thread(unpack_model, body)
+        await self.forget_model()
+        for index, weight in enumerate(weights):
+            self._record(f"weight-{index}", weight)
+        await asyncio.wrap_future(self._require_seat().hold_model(spec, programs, weights))
+        self._spec, self._closed = spec, _NOT_SERVED
+
+    async def forget_model(self) -> None:
+        """Stop serving, and hold no model."""
+        self.stop_serving()
+        if self._spec is not None:
+            self._spec = None
+            await asyncio.wrap_future(self._require_seat().hold_model(None, {}, []))
+
+    def serve(self, num_requests: int | None) -> None:
+        """Answer questions from now on: so many, or, with None, until this is stopped."""
+        if self._spec is None:
+            raise Refusal(409, _(_NOT_SHARED))
+        self._closed = None
+        self._limit, self._granted, self._served = num_requests, 0, 0
+
+    def stop_serving(self) -> None:
+        """Answer no further questions."""
+        self._closed = _STOPPED if self._spec is not None else _NOT_SHARED
+        self._questions.refuse_all(Refusal(410, self._why_closed()))
+
+    def state(self) -> dict:
+        """What clients and the owner may know."""
+        return {
+            "party": self.member.setting.name,
+            "joined": self._seat is not None,
+            "spec": self._spec and self._spec.to_json(),
+            "closed": self._closed and self._why_closed(),
+            "num_requests": self._limit,
+            "served": self._served,
+        }
+
+    # Questions
+
+    def room_for(self, size: int) -> contextlib.AbstractContextManager[None]:
+        """Keep room for so many bytes while they come; Refusal where there is none."""
+        return self._questions.room_for(size)
+
+    def take_question(self, question_id: str, frame: bytes) -> None:
+        """Take in this party's share of a question, in a frame for the model; its size says the batch's."""
+        spec = self.require_serving()
+        shapes = [(size, *spec.input_shape) for size in spec.batch_sizes]
+        shape = next((shape for shape in shapes if wire.share_frame_bytes(shape) == len(frame)), shapes[0])
+        share = wire.unpack_share(wire.QUESTION, frame, fingerprint=spec.fingerprint, shape=shape)
+        self._record("question", share)
+        self._questions.add(Question(question_id, spec.fingerprint, share))
+
+    async def run(self, question_id: str) -> None:
+        """As the first party: give this question the next turn, at all three."""
+        if self.member.setting.name != FIRST:
+            raise Refusal(400, _("The order of questions is decided by {party}.").format(party=FIRST))
+        async with self._order:
+            question = self._find(question_id)
+            if question.share is None:
+                raise Refusal(409, _("The question has been run already."))
+            if self._limit is not None and self._granted >= self._limit:
+                raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=self._limit))
+            self._granted += 1
+            try:
+                turn = {"question_id": question_id, "fingerprint": question.fingerprint.hex()}
+                await self.member.announce(turn)
+            except Refusal as refusal:  # one of the others may have taken it: they are out of step
+                self.member.end(str(refusal), 1)
+                raise
+            self.take_turn(question_id, question.fingerprint)
+
+    def take_turn(self, question_id: str, fingerprint: bytes) -> None:
+        """Run this question next, if this party has its share; all three come here in the same order."""
+        question = self._questions.find(question_id)
+        share = question and question.take_share()
+        running = asyncio.wrap_future(self._require_seat().take_turn(question_id, fingerprint, share))
+        running.add_done_callback(lambda running: self._finish(question, running))
+
+    async def answer(self, question_id: str) -> tuple[bytes, Cost] | None:
+        """This party's share of the answer, in a frame, and what it cost; None where it takes longer."""
+        question = self._find(question_id)
+        await asyncio.wait({question.answer}, timeout=SECONDS_TO_WAIT)
+        if not question.answer.done():
+            return None
+        self._questions.forget(question_id)
+        share, cost = question.answer.result()
+        self._record("answer", share)
+        return wire.pack_share(wire.ANSWER, share, fingerprint=question.fingerprint), cost
+
+    def forget(self, question_id: str) -> None:
+        """Forget a question whose client wants no answer; what is just being run is run all the same."""
+        self._questions.forget(question_id)
+
+    def close(self) -> None:
+        """Leave no file behind."""
+        self._log.close()
+
+    async def sweep(self) -> None:
+        """Forget, every few seconds and for ever, what nobody fetched."""
+        while True:
+            await asyncio.sleep(10)
+            self._questions.forget_old()
+
+    def _finish(self, question: Question | None, running: asyncio.Future) -> None:
+        """Keep the answer for its client, and count it; a turn in which nothing was run does not count."""
+        from course_lib.mpc.seat import NotTogetherError
+
+        error = running.exception()
+        if error is None:
+            self._served += 1
+            if self._served == self._limit and self._closed is None:
+                self._closed = _ANSWERED_ALL
+        else:
+            self._granted -= 1
+        if question is None:
+            return
+        if error is None:
+            question.settle(running.result())
+        elif isinstance(error, NotTogetherError):
+            sentence = _("The question was not run: the parties do not hold shares of it that fit together.")
+            question.settle(Refusal(409, sentence))
+        else:  # the engine's failures; this party is about to end
+            question.settle(Refusal(503, _("The engine failed: {reason}").format(reason=first_line(error))))
+
+    def _find(self, question_id: str) -> Question:
+        question = self._questions.find(question_id)
+        if question is None:
+            self.require_serving()
+            raise Refusal(404, _("There is no question with this id, or not any longer."))
+        return question
+
+    def _require_seat(self) -> "Seat":
+        if self._seat is None:
+            raise Refusal(409, _("The party is in no cluster yet."))
+        return self._seat
+
+    def require_serving(self) -> ModelSpec:
+        """The model that questions are answered with; Refusal where none are."""
+        if self._closed is not None:
+            raise Refusal(410, self._why_closed())
+        return self._spec
+
+    def _why_closed(self) -> str:
+        return _(self._closed).format(num_requests=self._limit)
+
+    def _record(self, what: str, share: np.ndarray) -> None:
+        """Keep what has come, as a curious party would, where the party was started to show that."""
+        if self.member.setting.record is not None:
+            self._recorded += 1
+            np.save(self.member.setting.record / f"{self._recorded:04d}-{what}.npy", share)

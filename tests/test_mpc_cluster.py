@@ -476,6 +476,8 @@ def test_a_client_that_hangs_up_while_it_sends(cluster, shared):
 
 
 def test_an_interrupted_query_leaves_nothing_behind(cluster, shared):
+    # A shell that starts us in the background lets this signal be ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     client, processes = client_of(cluster), parties(cluster)
     processes[1].suspend()
     timer = concurrent.futures.ThreadPoolExecutor().submit(interrupt_soon)
@@ -485,6 +487,7 @@ def test_an_interrupted_query_leaves_nothing_behind(cluster, shared):
     finally:
         processes[1].resume()
         timer.result()
+        signal.signal(signal.SIGINT, before)
     assert np.abs(client.query_model(VALUES) - expected(VALUES)).max() < 1e-4
 
 

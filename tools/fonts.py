@@ -25,7 +25,7 @@ LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x2010, 0x2027), *range
 #: name of the font -> face in the collection, codec, last row of level 1, the field's words beyond it
 FONTS = {
     "Course Sans JP": (0, "euc_jp", 0xCF, "閾乖曖毀籤瞞竄攪"),
-    "Course Sans SC": (2, "gb2312", 0xD7, "阈熵诠赝"),
+    "Course Sans SC": (2, "gb2312", 0xD7, "阈熵诠赝鸢萼浏"),
 }
 
 

@@ -36,20 +36,26 @@ def results(max_depth: int):
     return roc_auc_score(y_test, probabilities, multi_class="ovo"), table
 
 
-st.title("Decision tree on Covertype")
-auc, table = results(st.sidebar.slider("max_depth", 1, 20, 12))
-st.metric("AUC", f"{auc:.3f}")
-if st.toggle("Show test data"):
-    st.dataframe(table)
-    st.caption(f"{len(table)} test rows")
-if st.toggle("Show test distributions"):
-    names = list(table.columns[:FEATURES])
-    chart = alt.Chart(table[[*names, "true", "wrong"]]).mark_point()
-    chart = chart.encode(
-        alt.X(alt.repeat("column"), type="quantitative"),
-        alt.Y(alt.repeat("row"), type="quantitative"),
-        color="true:N",
-        shape="wrong:N",
-    )
-    st.altair_chart(chart.properties(width=150, height=150).repeat(row=names, column=names))
-    st.caption(f"{FEATURES} x {FEATURES} plots")
+def page() -> None:
+    """The whole page, in one run."""
+    st.title("Decision tree on Covertype")
+    auc, table = results(st.sidebar.slider("max_depth", 1, 20, 12))
+    st.metric("AUC", f"{auc:.3f}")
+    if st.toggle("Show test data"):
+        st.dataframe(table)
+        st.caption(f"{len(table)} test rows")
+    if st.toggle("Show test distributions"):
+        names = list(table.columns[:FEATURES])
+        chart = alt.Chart(table[[*names, "true", "wrong"]]).mark_point()
+        chart = chart.encode(
+            alt.X(alt.repeat("column"), type="quantitative"),
+            alt.Y(alt.repeat("row"), type="quantitative"),
+            color="true:N",
+            shape="wrong:N",
+        )
+        st.altair_chart(chart.properties(width=150, height=150).repeat(row=names, column=names))
+        st.caption(f"{FEATURES} x {FEATURES} plots")
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    page()

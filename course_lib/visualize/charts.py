@@ -54,7 +54,7 @@ def confusion_chart(matrix: np.ndarray, classes: list[str], *, shares: bool = Fa
     squares = base.mark_rect(stroke="white", strokeWidth=2).encode(color=fill)
     words = base.mark_text(fontSize=15 if len(classes) < 8 else 11).encode(
         text=alt.Text("share:Q", format=".1%") if shares else alt.Text("rows:Q", format=","),
-        color=alt.condition("datum.share > 0.57", alt.value("white"), alt.value("black")),
+        color=alt.condition("datum.share > 0.668", alt.value("white"), alt.value("black")),
     )
     side = max(220, size * len(classes))
     chart = alt.layer(squares, words).properties(width=int(1.4 * side), height=side)

@@ -19,8 +19,11 @@ def start_app(*, port: int | None = None) -> ServerProcess:
     `port` is a free one unless given. It speaks the notebook's language to those who choose no other. Keep
     the returned object: when it is dropped, the app is stopped. Raises RuntimeError where it does not start.
 
-    >>> with start_app() as app:  # doctest: +SKIP
-    ...     show_app(app)
+    >>> with start_app() as app:  # doctest: +ELLIPSIS
+    ...     app.running
+    The app: http://...
+    In a terminal: course app
+    True
     """
     app = start_server(
         ["-m", "course_lib.visualize.app.run"],

@@ -1,6 +1,7 @@
 """Every test's surroundings: one thread a library, and nothing written into the reader's own home."""
 
 import os
+import sys
 import tempfile
 
 import pytest
@@ -42,3 +43,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for folder in (HOME_OF_A_LEARNER, CACHE):
         if folder in config.stash:
             config.stash[folder].cleanup()
+
+
+@pytest.fixture(autouse=True)
+def own_main_module(monkeypatch):
+    """Streamlit's test page leaves its script as `__main__`: a process spawned later would begin with it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])

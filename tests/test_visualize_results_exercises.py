@@ -1,5 +1,7 @@
 """The checks of the exercises on showing results tell right answers from likely wrong ones, and say why."""
 
+import sys
+
 import altair as alt
 import numpy as np
 import pytest
@@ -114,3 +116,9 @@ def test_an_answer_gets_the_hint_that_fits(monkeypatch, tmp_path, name, answer, 
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     outcome = check(f"visualize_results.{name}", answer)
     assert outcome.right == (hint is None) and (hint is None or hint in outcome.hint), outcome
+
+
+def test_a_page_that_a_check_runs_leaves_the_main_module_alone():
+    own = sys.modules["__main__"]
+    assert check("visualize_results.count_presses", presses)
+    assert sys.modules["__main__"] is own

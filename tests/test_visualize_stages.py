@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sys
 from unittest.mock import patch
 
 import httpx
@@ -154,3 +155,9 @@ def test_a_stage_is_a_page_in_a_browser(stage, browser):
 
 def test_open_page_is_streamlits_own_test_page():
     assert isinstance(stages.open_page("three_lines"), AppTest)
+
+
+def test_a_page_run_in_this_process_leaves_its_main_module_alone():
+    own = sys.modules["__main__"]
+    stages.open_page("three_lines")
+    assert sys.modules["__main__"] is own

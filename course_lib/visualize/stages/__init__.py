@@ -8,6 +8,9 @@ The stages, in order: `three_lines`, `slider`, `cached`, `form`, `linked`.
 """
 
 import ast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +60,28 @@ def open_page(stage: str) -> "AppTest":
     from streamlit.testing.v1 import AppTest  # it takes seconds to import
 
     without_warnings()
-    page = AppTest.from_file(path_of(stage), default_timeout=_SECONDS_TO_RUN).run()
+    with main_module_kept():
+        page = AppTest.from_file(path_of(stage), default_timeout=_SECONDS_TO_RUN).run()
     if page.exception:
         raise RuntimeError(page.exception[0].message)
     return page
+
+
+@contextmanager
+def main_module_kept() -> Iterator[None]:
+    """Give this process its own `__main__` back afterwards: Streamlit's test page leaves the script there.
+
+    A process that is started by `spawn` from here would otherwise begin with that script.
+
+    >>> with main_module_kept():
+    ...     open_page("slider").slider[0].set_value(20).run().slider[0].value
+    20
+    """
+    own = sys.modules["__main__"]
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
 
 
 def without_warnings() -> None:

@@ -362,6 +362,10 @@ def test_behind_jupyter_server_proxy_the_page_and_its_uploads_work(app, browser,
         with use_language("de"):
             heading = _("A CSV file of your own")
         with opened(browser, f"{hub}{path}&token=secret", heading) as page:
+            with use_language("de"):
+                name = re.compile(_("Choose a file"))
+            expect(page.get_by_role("button", name=name)).to_be_visible()
+            assert "per file" not in page.get_by_test_id("stSidebar").inner_text(), "Streamlit's own English"
             rows = b"width,kind\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 : i % 2 + 1]) for i in range(60))
             page.locator("input[type=file]").set_input_files(
                 {"name": "own.csv", "mimeType": "text/csv", "buffer": rows}

@@ -17,8 +17,8 @@ MANY_ROWS = 50_000
 def suited_to(rows: int) -> Iterator[None]:
     """Inside the ``with`` block OpenMP uses one thread for few `rows`, else what it likes.
 
-    OpenMP keeps that number for each calling thread. BLAS has one for the whole process, which two jobs at once
-    would put back in the wrong order; few rows it calculates on one thread anyway.
+    OpenMP keeps that number for each calling thread. BLAS has one for the whole process, which two jobs at
+    once would put back in the wrong order; few rows it calculates on one thread anyway.
 
     >>> with suited_to(rows=150):
     ...     pass

@@ -620,7 +620,8 @@ print(f"{stage.running=} {app.running=}")
 # - F. J. Anscombe: *Graphs in Statistical Analysis*, The American Statistician 27, 1973.
 # - G. M. Machado, M. M. Oliveira, L. A. F. Fernandes: *A Physiologically-based Model for Simulation of
 #   Color Vision Deficiency*, IEEE TVCG 2009.
-# - M. Okabe, K. Ito: *Color Universal Design*, 2002.
+# - M. Okabe, K. Ito: *Color Universal Design*, 2002; J. Birch: *Worldwide Prevalence of Red-Green Color
+#   Deficiency*, JOSA A 29, 2012.
 # - P. Cortez et al.: *Modeling Wine Preferences by Data Mining from Physicochemical Properties*, 2009; R.
 #   A. Fisher: *The Use of Multiple Measurements in Taxonomic Problems*, 1936 (the flowers); M. Forina et
 #   al.: *PARVUS*, 1988 (the cultivars).

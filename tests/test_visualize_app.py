@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.runtime.caching import clear_session_resource_cache
 from streamlit.testing.v1 import AppTest
 
 from course_lib.i18n import LANGUAGES, use_language
@@ -23,6 +24,7 @@ from course_lib.visualize.uploads import UPLOAD_LIMIT
 
 SCRIPT = Path(work.__file__).with_name("script.py")
 SECONDS = 120
+SESSION = "test session id"  # AppTest's own: all of its pages are one session to Streamlit
 IRIS = "\n".join(
     ["length,width,kind", *(f"{i % 7}.{i % 3},{i % 5},{'abc'[i % 3]}" for i in range(60))]
 ).encode()
@@ -118,6 +120,33 @@ def test_a_slider_changes_the_result_and_the_address():
     widget(page.slider, "max_depth").set_value(5)
     settled(page.run())
     assert page.metric[1].value == before, "the same settings, the same result"
+
+
+def test_what_was_trained_once_is_found_again_after_another_choice(monkeypatch):
+    trained = []
+
+    def train(rows, settings, **how):
+        trained.append(settings.max_depth)
+        return plain_train(rows, settings, **how)
+
+    plain_train = work.train
+    st.cache_resource.clear()
+    monkeypatch.setattr(work, "train", train)
+    page = whole(open_page(model="decision_tree"))
+    for depth in (1, 5, 1):
+        widget(page.slider, "max_depth").set_value(depth)
+        page = whole(settled(page.run()))
+    other = open_page(model="decision_tree", max_depth="5")
+    assert len(other.metric) == 3 and trained == [5, 1]
+
+
+def whole(page: AppTest) -> AppTest:
+    """The page with all figures, also the one that comes last: who leaves earlier stops the work."""
+    deadline = time.monotonic() + SECONDS
+    while not any("How much AUC is lost" in each.value for each in page.caption):
+        assert time.monotonic() < deadline
+        page.run()
+    return page
 
 
 def test_another_data_set_starts_with_its_own_defaults():
@@ -295,6 +324,36 @@ def test_a_table_of_ones_own_is_shown_like_any_other():
     widget(page.selectbox, "target").set_value("kind")
     settled(page.run())
     assert titles(page) == ["Random forest on own.csv"] and not page.error
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_columns_may_be_called_as_the_page_calls_its_own(monkeypatch, language):
+    monkeypatch.setenv("COURSE_LANG", language)
+    with use_language(language):
+        from course_lib.i18n import _
+
+        own = [_("prediction"), _("row"), _("true class"), _("predicted class"), _("probability")]
+    names = [*dict.fromkeys([*own, "mark", "wrong", "true", "class", "f0"])]
+    st.cache_resource.clear()
+    page = open_page(data="csv")
+    rows = "".join(
+        f"{','.join(str((row + place) % 7) for place in range(len(names)))},{'ab'[row % 2]}\n"
+        for row in range(40)
+    )
+    page.file_uploader[0].upload("own.csv", f"{','.join(names)},kind\n{rows}".encode(), "text/csv")
+    settled(page.run())
+    for name in ("rows", "distributions"):
+        widget(page.toggle, name).set_value(True)
+        settled(page.run())
+    assert not page.error
+    columns = list(page.dataframe[0].value.columns)
+    assert len(set(columns)) == len(columns) == 5 + len(names) and columns[:5] == own and "mark" in columns
+
+
+def test_the_same_table_under_another_name_has_that_name():
+    page = upload(IRIS, "first.csv")
+    page.file_uploader[0].upload("second.csv", IRIS, "text/csv")
+    assert titles(settled(page.run())) == ["Random forest on second.csv"]
 
 
 HEADER = b"a,b,c\n"
@@ -509,6 +568,21 @@ def test_what_nobody_waits_for_any_more_is_stopped(monkeypatch):
     assert running and not any(each.is_alive() for each in running)
     slow.go.set()
     assert len(settled(page.run()).metric) == 3
+
+
+def test_what_somebody_waits_for_who_closes_the_page_is_stopped_and_begins_anew_when_they_come_back(
+    monkeypatch,
+):
+    slow = Slow(monkeypatch)
+    page = start(model="decision_tree")
+    assert slow.started.wait(SECONDS)
+    running = [each for each in threading.enumerate() if each.name == "app job"]
+    clear_session_resource_cache(SESSION)  # as Streamlit does when a browser is gone
+    for thread in running:
+        thread.join(SECONDS)
+    assert running and not any(each.is_alive() for each in running)
+    slow.go.set()
+    assert len(settled(page.run()).metric) == 3 and slow.calls == 2
 
 
 def test_a_job_tells_its_results_stage_by_stage_and_its_error_to_all():

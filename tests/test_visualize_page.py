@@ -6,6 +6,7 @@ Screenshots stay in ``.cache/screenshots`` for those who want to look.
 import http.client
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -201,6 +202,23 @@ def test_the_server_too_refuses_a_file_that_is_too_large(app, browser):
     assert answers == {1: 204, 60: 413}
 
 
+def test_a_file_of_ones_own_is_never_written_to_disk(app, browser):
+    """The process may write no byte to a file while 3 MB are uploaded, read and trained on."""
+    rows = b"width,kind\n" + b"".join(
+        b"%d,%s%s\n" % (i, b"ab"[i % 2 : i % 2 + 1], b" " * 200) for i in range(15_000)
+    )
+    with opened(browser, f"{app.url}/?data=csv&model=decision_tree", "A CSV file of your own") as page:
+        before = resource.prlimit(app.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            page.locator("input[type=file]").set_input_files(
+                {"name": "own.csv", "mimeType": "text/csv", "buffer": rows}
+            )
+            expect(page.locator("h1")).to_have_text("Decision tree on own.csv")
+            at_rest(page)
+        finally:
+            resource.prlimit(app.pid, resource.RLIMIT_FSIZE, before)
+
+
 def test_two_people_see_their_own_language_and_nobody_elses_file(app, browser):
     rows = b"width,kind\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 : i % 2 + 1]) for i in range(60))
     with (
@@ -344,6 +362,10 @@ def test_behind_jupyter_server_proxy_the_page_and_its_uploads_work(app, browser,
         with use_language("de"):
             heading = _("A CSV file of your own")
         with opened(browser, f"{hub}{path}&token=secret", heading) as page:
+            with use_language("de"):
+                name = re.compile(_("Choose a file"))
+            expect(page.get_by_role("button", name=name)).to_be_visible()
+            assert "per file" not in page.get_by_test_id("stSidebar").inner_text(), "Streamlit's own English"
             rows = b"width,kind\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 : i % 2 + 1]) for i in range(60))
             page.locator("input[type=file]").set_input_files(
                 {"name": "own.csv", "mimeType": "text/csv", "buffer": rows}

@@ -4,11 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from course_lib.i18n import use_language
 from course_lib.visualize import training
 from course_lib.visualize.datasets import Dataset, load, split
 from course_lib.visualize.models import MODELS, estimator, settings_for
+from course_lib.visualize.processors import suited_to
 from course_lib.visualize.training import Stopped, train
 
 TREES = ("random_forest", "extra_trees", "gradient_boosting")
@@ -102,3 +104,29 @@ def test_a_regression_that_did_not_converge_says_so():
 def test_settings_for_other_rows_are_refused(wine):
     with pytest.raises(ValueError, match="expected settings for wine with seed 4"):
         train(wine, settings_for(load("iris"), "decision_tree"))
+
+
+def test_two_trainings_at_once_leave_the_numbers_of_threads_as_they_were():
+    def threads() -> list[tuple[str, int]]:
+        return [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+
+    def first():
+        with suited_to(rows=100):
+            first_in.set()
+            assert second_in.wait(60)
+        first_out.set()
+
+    first_in, second_in, first_out = (threading.Event() for _each in range(3))
+    before = threads()
+    with threadpool_limits(2):
+        while_two = threads()
+        other = threading.Thread(target=first)
+        other.start()
+        assert first_in.wait(60) and threads() == while_two, "its own thread alone"
+        with suited_to(rows=100):
+            assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"] == [1]
+            second_in.set()
+            assert first_out.wait(60)
+        other.join()
+        assert threads() == while_two
+    assert threads() == before

@@ -15,7 +15,10 @@ MANY_ROWS = 50_000
 
 @contextmanager
 def suited_to(rows: int) -> Iterator[None]:
-    """Inside the ``with`` block numerical libraries use one thread for few `rows`, else what they like.
+    """Inside the ``with`` block OpenMP uses one thread for few `rows`, else what it likes.
+
+    OpenMP keeps that number for each calling thread. BLAS has one for the whole process, which two jobs at
+    once would put back in the wrong order; few rows it calculates on one thread anyway.
 
     >>> with suited_to(rows=150):
     ...     pass
@@ -23,5 +26,5 @@ def suited_to(rows: int) -> Iterator[None]:
     if rows > MANY_ROWS:
         yield
     else:
-        with threadpool_limits(1):
+        with threadpool_limits(1, user_api="openmp"):
             yield

@@ -5,6 +5,7 @@ same for the same seed and says what was left out. Shares must not be read off i
 evaluation, which counts all rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,21 @@ def sample_rows(
         errors_of=int(wrong.sum()),
         only_errors=only_errors,
     )
+
+
+def apart(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Return the `names` of features, changed where they are among `taken`, or there twice.
+
+    >>> apart(["width", "row"], taken=["row", "prediction"])
+    ['width', 'row (feature)']
+    """
+    seen, changed = set(taken), []
+    for name in names:
+        while name in seen:
+            name = _("{name} (feature)").format(name=name)
+        seen.add(name)
+        changed.append(name)
+    return changed
 
 
 def stratified(kinds: np.ndarray, *, most: int, random: np.random.Generator) -> np.ndarray:

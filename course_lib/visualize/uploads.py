@@ -94,7 +94,7 @@ def as_dataset(table: Table, *, target: str | None = None) -> Dataset:
         label=table.name,
         features=read_only(features),
         target=read_only(codes),
-        feature_names=tuple(_renamed(names)),
+        feature_names=tuple(samples.apart(names, _RESERVED)),
         class_names=class_names,
         notes=tuple(notes),
         own=True,
@@ -169,13 +169,3 @@ def _numbers(column: pd.Series, decimal: str) -> np.ndarray:
         name, value = shortened(str(column.name)), shortened(str(column.iloc[row]))
         raise UploadError(message.format(column=name, row=number(row + 1), value=value))
     return values
-
-
-def _renamed(names: list[str]) -> list[str]:
-    """The features' names, none of them one that tables of test rows need for themselves."""
-    renamed = []
-    for name in names:
-        while name in _RESERVED or (name in renamed):
-            name = f"{name} (feature)"
-        renamed.append(name)
-    return renamed

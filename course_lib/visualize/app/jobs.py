@@ -72,8 +72,10 @@ class Job:
             self.stop()
 
     def stop(self) -> None:
-        """Ask the work to stop, whoever waits."""
-        self.stopping.set()
+        """Ask the work to stop, whoever waits; what has ended is left as it is, for those who ask again."""
+        with self._changed:
+            if not self._ended:
+                self.stopping.set()
 
     def _run(self, work: Callable[["Job"], None]) -> None:
         try:

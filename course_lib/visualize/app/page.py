@@ -130,7 +130,7 @@ def _own_rows() -> tuple[Split, str]:
     table = job.result(TABLE)
     with st.sidebar:
         target = choose_target(table.columns, table.suggested_target)
-    (job,) = obtain(Wish(own_rows_job, (table.key, target, lang, table), ROWS, what))
+    (job,) = obtain(Wish(own_rows_job, (table.key, table.name, target, lang, table), ROWS, what))
     return job.result(ROWS), target
 
 

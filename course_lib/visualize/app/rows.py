@@ -11,7 +11,7 @@ from course_lib.visualize.app.state import key, refuse
 from course_lib.visualize.charts_rows import MOST_FEATURES, distributions_chart
 from course_lib.visualize.datasets import Split
 from course_lib.visualize.evaluation import Evaluation
-from course_lib.visualize.samples import PREDICTED, PROBABILITY, ROW, TRUE, WRONG, sample_rows
+from course_lib.visualize.samples import PREDICTED, PROBABILITY, ROW, TRUE, WRONG, apart, sample_rows
 from course_lib.visualize.uploads import safe_csv
 
 
@@ -20,29 +20,26 @@ def show_table(found: Evaluation, rows: Split, choices: Choices) -> Choices:
     errors = st.checkbox(_("Misclassified rows only"), value=choices.errors, key=key("errors"))
     sample = sample_rows(rows, found, only_errors=errors)
     table = sample.table.sort_values(WRONG, ascending=False, kind="stable")  # errors first
-    marks = {True: _("✗ wrong"), False: _("✓ right")}
-    table.insert(0, "mark", table[WRONG].map(marks))
-    table = table.drop(columns=WRONG)
+    table[WRONG] = table[WRONG].map({True: _("✗ wrong"), False: _("✓ right")})
     shown = dict(zip(rows.dataset.class_names, rows.dataset.shown_classes(), strict=True))
     for column in (TRUE, PREDICTED):
         table[column] = table[column].map(shown)
-    names = {
-        "mark": _("prediction"),
+    headings = {
+        WRONG: _("prediction"),
         ROW: _("row"),
         TRUE: _("true class"),
         PREDICTED: _("predicted class"),
         PROBABILITY: _("probability"),
-        **dict(zip(rows.dataset.feature_names, rows.dataset.shown_features(), strict=True)),
     }
-    first = ["mark", ROW, TRUE, PREDICTED, PROBABILITY]
-    table = table[[*first, *(name for name in table if name not in first)]].rename(columns=names)
+    table = table[[*headings, *rows.dataset.feature_names]]
+    table.columns = [*headings.values(), *apart(rows.dataset.shown_features(), headings.values())]
     st.caption(sample.sentence())
     st.dataframe(
         table,
         hide_index=True,
         height=360,
         alt=_("Test rows, misclassified rows marked"),
-        column_config={names["mark"]: st.column_config.TextColumn(pinned=True)},
+        column_config={headings[WRONG]: st.column_config.TextColumn(pinned=True)},
     )
     st.download_button(
         _("Download this table (CSV)"),

@@ -48,8 +48,11 @@ def options(port: int, *, browser: bool = False) -> list[str]:
 
 def run(port: int, *, browser: bool = False) -> None:
     """Serve the app on `port` until it is told to end; with `browser`, open it in one."""
+    from starlette.formparsers import MultiPartParser
     from streamlit.web import cli  # it takes a second to import
 
+    # By default it puts every upload over 1 MB into a temporary file: in memory, as the page promises.
+    MultiPartParser.spool_max_size = (UPLOAD_MEGABYTES + 1) * 1024 * 1024
     # Seconds that the first visitor would wait.
     threading.Thread(target=import_module, args=("course_lib.visualize.app.page",), daemon=True).start()
     script = Path(__file__).with_name("script.py")

@@ -1,5 +1,6 @@
 """The sidebar: language, data, one model or two, with the sliders that apply to them."""
 
+import json
 from dataclasses import replace
 
 import streamlit as st
@@ -39,8 +40,18 @@ def choose_data(choices: Choices) -> Choices:
     return take_data(choices, name)
 
 
+#: What Streamlit itself writes there is English in every language; the limit stands in the caption.
+_UPLOADER_STYLE = """<style>
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+[data-testid="stFileUploaderDropzone"] > span p { font-size: 0; }
+[data-testid="stFileUploaderDropzone"] > span p::after { font-size: 1rem; content: WORDS; }
+</style>"""
+
+
 def upload():
     """The file that somebody uploads, or None; with what happens to it."""
+    words = json.dumps(_("Choose a file"), ensure_ascii=False)
+    st.html(_UPLOADER_STYLE.replace("WORDS", words))
     file = st.file_uploader(_("Your CSV file"), type="csv", key=key("file"), max_upload_size=UPLOAD_MEGABYTES)
     st.caption(
         _(

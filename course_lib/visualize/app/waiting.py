@@ -2,7 +2,7 @@
 
 Promises: what was stopped or went wrong for somebody else is no news here, it is tried again; for this
 visitor it is told in a sentence, with a button to try again. A job that this visitor wants no more is left,
-and ends when nobody else wants it.
+and ends when nobody else wants it; so is all that they waited for, when they close the page.
 """
 
 import uuid
@@ -53,6 +53,12 @@ class _Visitor:
     stopped: set[Job] = field(default_factory=set)
     wanted: set[Job] = field(default_factory=set)  # in this run of the page
 
+    def leave_all(self) -> None:
+        """Leave every job: the browser is gone. Should it come back, the page asks anew."""
+        for job in tuple(self.watched):
+            job.leave(self.name)
+        self.watched = set()
+
 
 def obtain(*wishes: Wish) -> list[Job]:
     """The jobs for all `wishes`, their stages reached; raises Unavailable once the page has said why not."""
@@ -76,7 +82,13 @@ def leave_the_rest() -> None:
 def _visitor() -> _Visitor:
     if "_visitor" not in st.session_state:
         st.session_state["_visitor"] = _Visitor()
-    return st.session_state["_visitor"]
+    return _with_browser(st.session_state["_visitor"].name, st.session_state["_visitor"])
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=_Visitor.leave_all)
+def _with_browser(name: str, _visitor: _Visitor) -> _Visitor:
+    """The visitor, until Streamlit releases what belongs to a session whose browser is gone."""
+    return _visitor
 
 
 def _job(wish: Wish) -> Job:

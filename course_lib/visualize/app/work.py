@@ -60,8 +60,8 @@ def own_table_job(file_id: str, lang: str, _file: UploadedFile) -> Job:
 
 
 @_cached(1, scope="session")
-def own_rows_job(key: str, target: str, lang: str, _table: Table) -> Job:
-    """Take the column `target` as the classes, and split the rows."""
+def own_rows_job(key: str, name: str, target: str, lang: str, _table: Table) -> Job:
+    """Take the column `target` of the file `name` as the classes, and split the rows."""
     return Job(lambda job: job.publish(ROWS, split(as_dataset(_table, target=target))))
 
 

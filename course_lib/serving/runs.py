@@ -64,7 +64,7 @@ def support_vectors(*, C: float = 1.0, gamma: float = 0.03, epsilon: float = 0.3
 
 
 def errors(y, predicted) -> dict[str, float]:
-    """How wrong predictions are: RMSE and MAE in points of quality, and R², the share of the variance explained.
+    """How wrong predictions are: RMSE and MAE in points of quality, and R², the share of variance explained.
 
     >>> {name: round(value, 2) for name, value in errors([5, 6, 7], [5, 6, 6]).items()}
     {'rmse': 0.58, 'mae': 0.33, 'r2': 0.5}

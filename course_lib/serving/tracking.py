@@ -10,7 +10,6 @@ therefore listens on this machine alone.
 
 import contextlib
 import os
-import shlex
 import tempfile
 from pathlib import Path
 
@@ -25,7 +24,7 @@ SETTINGS = {
 
 
 class TrackingServer:
-    """A running tracking server; `start_tracking_server` makes it. As a context manager it stops at the end."""
+    """A running tracking server; `start_tracking_server` makes it. A context manager stops it at the end."""
 
     def __init__(self, process: ServerProcess, resources: contextlib.ExitStack):
         self.process = process

@@ -1,8 +1,8 @@
 """Which model answers: the one that an alias of the registry names, exchanged while requests run.
 
 Promises: a request uses one model from its beginning to its end, since the exchange is one assignment; and
-once there is a model, there is one for good: when the registry can't be reached, the alias is gone, or the new
-model is refused, the service goes on with what it has, and `failure` says why. Leaves out splitting
+once there is a model, there is one for good: when the registry can't be reached, the alias is gone, or the
+new model is refused, the service goes on with what it has, and `failure` says why. Leaves out splitting
 requests between champion and challenger: a service for each, and a proxy before them, do that.
 """
 
@@ -18,13 +18,13 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.artifacts import download_artifacts  # noqa: E402
-from mlflow.entities.model_registry import ModelVersion  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
-from course_lib.i18n import _  # noqa: E402
-from course_lib.serving.saved_model import RefusedModel, SavedModel, load_model  # noqa: E402
+from course_lib.i18n import _
+from course_lib.serving.saved_model import RefusedModel, SavedModel, load_model
 
 
 class NoChampion(RuntimeError):
@@ -109,7 +109,9 @@ class Champion:
 
     def _unreachable(self, error: Exception) -> NoChampion:
         sentence = _("The model registry at {uri} can't be used ({reason}).")
-        return NoChampion(sentence.format(uri=_without_password(self._tracking_uri), reason=type(error).__name__))
+        return NoChampion(
+            sentence.format(uri=_without_password(self._tracking_uri), reason=type(error).__name__)
+        )
 
 
 def _without_password(uri: str) -> str:

@@ -1,8 +1,9 @@
 """skops, imported without PyTorch: import this module before anything that imports skops.
 
-To know scikit-learn's estimators, skops looks through all of scikit-learn, and one corner of it imports PyTorch
-where that is installed: two seconds, and 200 MB in every process that serves a model. scikit-learn takes it for
-not installed here, and so does nobody afterwards. Leaves out processes that have imported PyTorch already.
+To know scikit-learn's estimators, skops looks through all of scikit-learn, and one corner of it imports
+PyTorch where that is installed: two seconds, and 200 MB in every process that serves a model. scikit-learn
+takes it for not installed here, and so does nobody afterwards. Leaves out processes that have imported
+PyTorch already.
 """
 
 import importlib.abc

@@ -1,21 +1,23 @@
 """What the training data looked like, kept beside the model: the yardstick for drift and outliers.
 
-Of each feature it keeps the distinct values and how often each came: that is the whole distribution, in a few
-kilobytes, and no row can be read from it. Drift is the Kolmogorov-Smirnov distance: draw, for the training data
-and for the newest `window` rows, which share of values lies at or below x; the distance is the widest gap between the
-two curves. It needs no unit, lies between 0 and 1, one absurd value moves it by 1/window at most, and
-it is exact.
+Of each feature it keeps the distinct values and how often each came: that is the whole distribution, in a
+few kilobytes, and no row can be read from it. Drift is the Kolmogorov-Smirnov distance: draw, for the
+training data and for the newest `window` rows, which share of values lies at or below x; the distance is
+the widest gap between the two curves. It needs no unit, lies between 0 and 1, one absurd value moves it by
+1/window at most, and it is exact.
 
-How much of a gap is chance? `from_frame` finds out by resampling: many times it draws a pretended training set
-and a pretended window from the training rows, and notes the widest gap of any feature; the threshold is what a
-share of `false_alarm_rate` of these exceeds. So about that share of full windows of normal rows raises an alarm
-on whatever feature. Leaves out: that windows which overlap are looked at again and again, so a week
-brings more false alarms than that; and shifts that change how features go together, but none of them alone.
+How much of a gap is chance? `from_frame` finds out by resampling: many times it draws a pretended training
+set and a pretended window from the training rows, and notes the widest gap of any feature; the threshold is
+what a share of `false_alarm_rate` of these exceeds. So about that share of full windows of normal rows
+raises an alarm on whatever feature. Leaves out: that windows which overlap are looked at again and again,
+so a week brings more false alarms than that; and shifts that change how features go together, but none of
+them alone.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -63,6 +65,16 @@ class Reference:
     window: int
     false_alarm_rate: float
     threshold: float
+
+    @cached_property
+    def lows(self) -> np.ndarray:
+        """Each feature's smallest value in training, shape (features,)."""
+        return np.array([feature.low for feature in self.features.values()])
+
+    @cached_property
+    def highs(self) -> np.ndarray:
+        """Each feature's largest value in training, shape (features,)."""
+        return np.array([feature.high for feature in self.features.values()])
 
     @classmethod
     def from_frame(

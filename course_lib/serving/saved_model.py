@@ -1,9 +1,9 @@
 """A model from a folder that MLflow wrote, loaded without running anything that stands in it.
 
 A pickle is a program: loading it runs it. So models are loaded in the skops format alone, and with an empty
-list of trusted types of one's own: what skops knows to be harmless (scikit-learn's estimators, NumPy's arrays)
-is built, anything else refused. MLflow's own loader takes the list of trusted types from the model's
-folder, where whoever made the model wrote it; this one never reads it.
+list of trusted types of one's own: what skops knows to be harmless (scikit-learn's estimators, NumPy's
+arrays) is built, anything else refused. MLflow's own loader takes the list of trusted types from the
+model's folder, where whoever made the model wrote it; this one never reads it.
 
 Promises that a file of another kind, with another type in it, or too large is refused with a sentence, and
 that nothing of it has run. Leaves out who may put a model into the registry: a model can still answer

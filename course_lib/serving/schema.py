@@ -11,7 +11,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
-from typing_extensions import TypedDict  # the standard library's, before Python 3.12, lacks what pydantic needs
+from typing_extensions import (
+    TypedDict,  # the standard library's, before Python 3.12, lacks what pydantic needs
+)
 
 from course_lib.i18n import _, number
 

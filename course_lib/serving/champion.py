@@ -109,9 +109,8 @@ class Champion:
 
     def _unreachable(self, error: Exception) -> NoChampion:
         sentence = _("The model registry at {uri} can't be used ({reason}).")
-        return NoChampion(
-            sentence.format(uri=_without_password(self._tracking_uri), reason=type(error).__name__)
-        )
+        uri = _without_password(self._tracking_uri)
+        return NoChampion(sentence.format(uri=uri, reason=type(error).__name__))
 
 
 def _without_password(uri: str) -> str:

@@ -49,7 +49,7 @@ class WineService:
 
     def ready(self) -> bool:
         """Whether the service has a model; RuntimeError with its sentence where it has none."""
-        return bool(self._answer("GET", "/ready"))
+        return self._answer("GET", "/ready").is_success
 
     def metrics(self) -> dict[str, float | dict[str, float]]:
         """What Prometheus would read now: a number for each metric, or for each value of its label.
@@ -100,8 +100,8 @@ def serve(
 ) -> WineService:
     """Start the service with the model that `alias` names at `tracking_uri`, and return when it answers.
 
-    It asks the registry for a new champion every `refresh_seconds`. Raises RuntimeError with one sentence where
-    there is no such model, or the service does not start.
+    It asks the registry for a new champion every `refresh_seconds`. Raises RuntimeError with one sentence
+    where there is no such model, or the service does not start.
     """
     words = ["--model", model, "--alias", alias, "--refresh-seconds", f"{refresh_seconds:g}"]
     environment = {}

@@ -18,7 +18,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON; what stands in ``extra={"fields": {…}}`` becomes fields of its own."""
+    """A log record as one line of JSON; what stands in ``extra={"fields": {…}}`` becomes fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, whatever its message holds."""

@@ -145,7 +145,7 @@ class Reference:
 
 
 def _chance_gaps(table: np.ndarray, window: int, random: np.random.Generator) -> np.ndarray:
-    """The widest gap of any feature, shape (ROUNDS,), between rows and rows when nothing but chance is at work."""
+    """The widest gap of any feature, shape (ROUNDS,), where nothing but chance is at work."""
     ranks = [np.unique(column, return_inverse=True)[1] for column in table.T]
     gaps = np.empty(ROUNDS)
     for each in range(ROUNDS):

@@ -78,7 +78,8 @@ def _skops_name(folder: Path) -> str:
         raise RefusedModel(sentence.format(reason=type(error).__name__)) from error
     if form != "skops":
         sentence = _(
-            "The model is in the format {form}, and loading it would run what stands in it; only skops is loaded."
+            "The model is in the format {form}, and to load it is to run what stands in it: "
+            "only skops is loaded."
         )
         raise RefusedModel(sentence.format(form=str(form)[:40]))
     if name != "model.skops":
@@ -123,7 +124,7 @@ def _reference(folder: Path) -> Reference:
 
 
 def _works_without_names(estimator: BaseEstimator) -> bool:
-    """Take the columns' names out of `estimator`, if it answers the same without: rows then need no DataFrame.
+    """Take the columns' names out of `estimator` if it answers the same without: rows need no DataFrame.
 
     Its names are those of `FEATURES` and have been checked; it would warn at each row that has none.
     """

@@ -7,7 +7,10 @@ description is looked at first, and the version it belongs to is served.
 Leaves out an environment for the model: it is served with the packages that are installed here.
 """
 
-import mlflow
+from tempfile import TemporaryDirectory
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.models import Model
 
 from course_lib.i18n import _
@@ -24,9 +27,12 @@ def serve_with_mlflow(
     where the tracking server has no such alias, ValueError for a model that could run code when it is loaded,
     RuntimeError where the server does not start.
     """
-    client = mlflow.MlflowClient(tracking_uri)
+    client = MlflowClient(tracking_uri)
     version = client.get_model_version_by_alias(model, alias)
-    require_harmless(Model.load(f"{client.get_model_version_download_uri(model, version.version)}"))
+    folder = client.get_model_version_download_uri(model, version.version)
+    with TemporaryDirectory(prefix="course-model-") as here:
+        download_artifacts(artifact_uri=f"{folder}/MLmodel", dst_path=here, tracking_uri=tracking_uri)
+        require_harmless(Model.load(here))
     return start_server(
         [
             *("-m", "course_lib.serving.mlflow_command", "models", "serve"),

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from course_lib.data import wine_quality
+from course_lib.serving import lean_skops  # noqa: F401  before MLflow imports skops
 from course_lib.serving.reference import Reference
 
 EXPERIMENT, MODEL_NAME = "/wine", "wine"
@@ -58,7 +59,7 @@ def elastic_net(*, alpha: float, l1_ratio: float) -> Pipeline:
     return make_pipeline(StandardScaler(), ElasticNet(alpha=alpha, l1_ratio=l1_ratio))
 
 
-def support_vectors(*, C: float = 1.0, gamma: float = 0.03, epsilon: float = 0.3) -> Pipeline:
+def support_vectors(*, C: float = 1.0, gamma: float = 0.01, epsilon: float = 0.3) -> Pipeline:
     """Support vector regression on standardised measurements, with scikit-learn's names of its parameters."""
     return make_pipeline(StandardScaler(), SVR(C=C, gamma=gamma, epsilon=epsilon))
 
@@ -100,11 +101,15 @@ def log_run(model: Pipeline, wines: Wines, reference: Reference) -> str:
             pip_requirements=REQUIREMENTS,
             extra_files=[str(reference_file)],
         )
+        mlflow.set_tag("model_uri", logged.model_uri)
     return logged.model_uri
 
 
 def register(model_uri: str, alias: str) -> int:
     """Make the logged model the newest version of ``wine``, point `alias` at it, and return its number."""
-    registered = mlflow.register_model(model_uri, MODEL_NAME)
-    mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, alias, registered.version)
-    return int(registered.version)
+    client = mlflow.MlflowClient()
+    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+        client.create_registered_model(MODEL_NAME)
+    version = client.create_model_version(MODEL_NAME, source=model_uri).version
+    client.set_registered_model_alias(MODEL_NAME, alias, version)
+    return int(version)

@@ -10,25 +10,11 @@ Leaves out TLS and logins, which a reverse proxy adds.
 import argparse
 import os
 import socket
-from dataclasses import dataclass
-
-import uvicorn
 
 from course_lib.i18n import _
 from course_lib.processes import exit_with_parent, require_free
-from course_lib.serving.graceful import SECONDS_TO_FINISH, GracefulServer
-from course_lib.serving.logs import LOGGER, log_json
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a worker needs to know."""
-
-    tracking_uri: str
-    model: str
-    alias: str
-    refresh_seconds: float
-    monitored: bool
+from course_lib.serving.supervisor import supervise
+from course_lib.serving.worker import Settings, serve_on
 
 
 def main(words: list[str] | None = None) -> None:
@@ -50,38 +36,10 @@ def main(words: list[str] | None = None) -> None:
         arguments.refresh_seconds,
         arguments.monitoring == "on",
     )
-    log_json()
-    serve_on(listener, settings)
-
-
-def serve_on(listener: socket.socket, settings: Settings) -> None:
-    """Answer what comes to `listener`, in this process, until it is asked to stop."""
-    # Imported here: a process that only looks after workers needs none of it.
-    from course_lib.serving.api import create_app
-    from course_lib.serving.champion import Champion
-    from course_lib.serving.monitoring import Monitoring
-
-    log_json()  # MLflow has brought handlers of its own
-    app = create_app(
-        Champion(settings.tracking_uri, settings.model, settings.alias),
-        monitoring=Monitoring() if settings.monitored else None,
-        refresh_seconds=settings.refresh_seconds,
-    )
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
-
-    def say_that_it_stops() -> None:
-        app.state.stopping = True
-        LOGGER.info("stopping")
-
-    host, port = listener.getsockname()[:2]
-    LOGGER.info("starting", extra={"fields": {"pid": os.getpid(), "host": host, "port": port}})
-    GracefulServer(config, listener, say_that_it_stops).run([listener])
+    if arguments.workers > 1:
+        supervise(listener, settings, workers=arguments.workers)
+    else:
+        serve_on(listener, settings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         default=10,
         help=_("how often to ask the registry for a new champion"),
     )
+    parser.add_argument("--workers", type=int, default=1, help=_("how many processes answer"))
     parser.add_argument(
         "--monitoring", choices=("on", "off"), default="on", help=_("whether to count, log and watch")
     )

@@ -1,7 +1,5 @@
 """The exercises of the lesson 02_serve_models."""
 
-import json
-
 import numpy as np
 
 from course_lib.exercises.registry import exercise
@@ -32,73 +30,6 @@ def r_squared(answer):
     )
     for predicted, expected, hint in cases:
         value = float(answer(quality, predicted))
-        if abs(value - expected) > 1e-9:
-            return _(hint).format(value=value)
-    return None
-
-
-@exercise(
-    "serve_models.invocation",
-    title=N_("Ask MLflow's model server"),
-    hint=N_("The names of the columns stand once, and each wine is a list of values in the same order."),
-)
-def invocation(answer):
-    """The answer takes wines, a list of dicts with the same keys; it returns the body for /invocations."""
-    wines = [{"pH": 3.5, "alcohol": 9.4, "density": 0.99}, {"alcohol": 12.0, "density": 0.98, "pH": 3.2}]
-    body = answer(wines)
-    if isinstance(body, str):
-        return _("Return a dict: the JSON text is made from it when it is sent.")
-    if not isinstance(body, dict) or set(body) != {"dataframe_split"}:
-        return _("A dict with the one key `dataframe_split` was expected.")
-    split = body["dataframe_split"]
-    if not isinstance(split, dict) or not {"columns", "data"} <= set(split):
-        return _("Below `dataframe_split`, a dict with `columns` and `data` was expected.")
-    json.dumps(body)  # raises TypeError for arrays, which JSON does not know
-    columns, rows = list(split["columns"]), [list(row) for row in split["data"]]
-    if sorted(columns) != ["alcohol", "density", "pH"]:
-        return _("The columns should be pH, alcohol and density, each once, but they are {columns}.").format(
-            columns=", ".join(map(str, columns))
-        )
-    if [dict(zip(columns, row, strict=True)) for row in rows] != wines:
-        return _(
-            "A value stands under the wrong column: the two wines name their values in different orders."
-        )
-    return None
-
-
-@exercise(
-    "serve_models.widest_gap",
-    title=N_("Measure how far traffic has drifted"),
-    hint=N_(
-        "For each value x: which share of the training values is at or below it, and which of the new?"
-    ),
-)
-def widest_gap(answer):
-    """The answer takes two arrays of values; it returns the Kolmogorov-Smirnov distance between them."""
-    training = np.array([3.1, 3.2, 3.2, 3.3])
-    cases = (
-        (training, 0.0, N_("Two equal sets of values are 0 apart, but you returned {value:.3f}.")),
-        (
-            np.array([3.3, 3.3, 3.4, 3.4]),
-            0.75,
-            N_(
-                "For 3.1, 3.2, 3.2, 3.3 and 3.3, 3.3, 3.4, 3.4 the widest gap is 0.75, at 3.2, "
-                "but you returned {value:.3f}."
-            ),
-        ),
-        (
-            np.array([1.0, 2.0]),
-            1.0,
-            N_("Values that all lie below the others are 1 apart, but you returned {value:.3f}."),
-        ),
-        (
-            np.array([3.1, 3.1, 3.3]),
-            5 / 12,
-            N_("Compare shares, not numbers of values: here 0.417 was expected, not {value:.3f}."),
-        ),
-    )
-    for newest, expected, hint in cases:
-        value = float(answer(training, newest))
         if abs(value - expected) > 1e-9:
             return _(hint).format(value=value)
     return None
@@ -140,4 +71,40 @@ def harmless(answer):
             return _("True or False was expected, not {value}.").format(value=repr(value)[:60])
         if value is not expected:
             return _(hint)
+    return None
+
+
+@exercise(
+    "serve_models.widest_gap",
+    title=N_("Measure how far traffic has drifted"),
+    hint=N_("For each value x: which share of the training values is at or below it, and which of the new?"),
+)
+def widest_gap(answer):
+    """The answer takes two arrays of values; it returns the Kolmogorov-Smirnov distance between them."""
+    training = np.array([3.1, 3.2, 3.2, 3.3])
+    cases = (
+        (training, 0.0, N_("Two equal sets of values are 0 apart, but you returned {value:.3f}.")),
+        (
+            np.array([3.3, 3.3, 3.4, 3.4]),
+            0.75,
+            N_(
+                "For 3.1, 3.2, 3.2, 3.3 and 3.3, 3.3, 3.4, 3.4 the widest gap is 0.75, at 3.2, "
+                "but you returned {value:.3f}."
+            ),
+        ),
+        (
+            np.array([1.0, 2.0]),
+            1.0,
+            N_("Values that all lie below the others are 1 apart, but you returned {value:.3f}."),
+        ),
+        (
+            np.array([3.1, 3.1, 3.3]),
+            5 / 12,
+            N_("Compare shares, not numbers of values: here 0.417 was expected, not {value:.3f}."),
+        ),
+    )
+    for newest, expected, hint in cases:
+        value = float(answer(training, newest))
+        if abs(value - expected) > 1e-9:
+            return _(hint).format(value=value)
     return None

@@ -15,6 +15,7 @@ from course_lib.i18n import _, number
 
 # Okabe and Ito's palette: told apart by people with any common form of colour blindness.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#777777"
+_LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."))
 
 
 def draw_parts() -> Figure:
@@ -98,35 +99,27 @@ def _shares(values: Sequence[float], places: np.ndarray) -> np.ndarray:
 
 
 def draw_watch(
-    wines: Sequence[int],
-    drift: Mapping[str, Sequence[float]],
-    *,
-    threshold: float,
-    shifted_from: int,
-    alarm_at: int | None,
+    sent: Sequence[int], drift: pd.DataFrame, *, threshold: float, shifted_from: int, alarm_at: int
 ) -> Figure:
-    """The drift of each measurement after so many `wines`; those that crossed the threshold have names."""
+    """The drift of each measurement, a column each, after so many wines as `sent` says for each row.
+
+    Measurements that were above `threshold` at the end have names; the others are grey.
+    """
     figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    crossed = sorted(
-        (name for name, values in drift.items() if max(values) > threshold), key=lambda name: -drift[name][-1]
-    )
-    for name, values in drift.items():
-        if name not in crossed:
-            axes.plot(wines, values, color="#BBBBBB", linewidth=1)
-    styles = zip(
-        crossed, (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9"), ("-", "--", "-.", ":", "-"), strict=False
-    )
-    for name, colour, style in styles:
-        axes.plot(wines, drift[name], color=colour, linestyle=style, linewidth=2, label=name)
+    last = drift.iloc[-1].sort_values(ascending=False)
+    named = list(last[last > threshold].index[: len(_LINES)])
+    axes.plot(sent, drift.drop(columns=named), color="#BBBBBB", linewidth=1)
+    for name, (colour, style) in zip(named, _LINES, strict=False):
+        axes.plot(sent, drift[name], color=colour, linestyle=style, linewidth=2, label=name)
+    axes.axvspan(shifted_from, sent[-1], color="#F2E3C6", zorder=0)
     axes.axhline(threshold, color="black", linewidth=1)
-    axes.text(wines[0], threshold, _("threshold"), va="bottom", fontsize=9)
-    axes.axvspan(shifted_from, wines[-1], color="#F2E3C6", zorder=0)
-    axes.text(shifted_from, 1.0, " " + _("shifted traffic"), va="top", fontsize=9)
-    if alarm_at is not None:
-        axes.axvline(alarm_at, color="#D55E00", linewidth=2)
-        axes.text(alarm_at, 0.88, " " + _("alarm"), va="top", color="#D55E00")
-    axes.set(xlim=(wines[0], wines[-1]), ylim=(0, 1.02))
-    axes.set_xlabel(_("wines answered"))
+    axes.axvline(alarm_at, color="#D55E00", linewidth=2)
+    top = max(0.5, 1.15 * float(last.iloc[0]))
+    axes.text(sent[0], threshold, _("threshold"), va="bottom", fontsize=9)
+    axes.text(shifted_from, top, " " + _("shifted"), va="top", fontsize=9)
+    axes.text(alarm_at, 0.9 * top, " " + _("alarm"), va="top", color="#D55E00")
+    axes.set(xlim=(sent[0], sent[-1]), ylim=(0, top))
+    axes.set_xlabel(_("wines since the start of the replay"))
     axes.set_ylabel(_("drift"))
     axes.legend(frameon=False, loc="center left")
     axes.spines[["top", "right"]].set_visible(False)

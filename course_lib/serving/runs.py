@@ -78,7 +78,7 @@ def errors(y, predicted) -> dict[str, float]:
 
 
 def log_run(model: Pipeline, wines: Wines, reference: Reference) -> str:
-    """Fit `model`, log the run in MLflow's current experiment, and return the address of the logged model.
+    """Fit `model`, log the run in MLflow's current experiment, and return the id of the logged model.
 
     The errors are those of five-fold cross-validation on the training wines: each wine is predicted by a
     model that has not seen it. The test wines are not looked at. Raises MlflowException for a model that
@@ -101,15 +101,15 @@ def log_run(model: Pipeline, wines: Wines, reference: Reference) -> str:
             pip_requirements=REQUIREMENTS,
             extra_files=[str(reference_file)],
         )
-        mlflow.set_tag("model_uri", logged.model_uri)
-    return logged.model_uri
+        mlflow.set_tag("model_id", logged.model_id)
+    return logged.model_id
 
 
-def register(model_uri: str, alias: str) -> int:
+def register(model_id: str, alias: str) -> int:
     """Make the logged model the newest version of ``wine``, point `alias` at it, and return its number."""
     client = mlflow.MlflowClient()
     if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
         client.create_registered_model(MODEL_NAME)
-    version = client.create_model_version(MODEL_NAME, source=model_uri).version
-    client.set_registered_model_alias(MODEL_NAME, alias, version)
-    return int(version)
+    registered = client.create_model_version(MODEL_NAME, source=f"models:/{model_id}", model_id=model_id)
+    client.set_registered_model_alias(MODEL_NAME, alias, registered.version)
+    return int(registered.version)

@@ -483,8 +483,8 @@ show(
 
 # %% [markdown]
 # When does the alarm rise, and why? As long as fewer than 200 wines have come, nothing is compared. Then chance is at
-# work, below the threshold. After the 260th wine the hot summer begins to fill the window, and when two fifths of it
-# are summer, the alarm rises. It names the measurement: first alcohol, later density as well. The second figure shows
+# work, below the threshold. After the 260th wine the hot summer begins to fill the window, and when three wines in ten
+# are of the summer, the alarm rises. It names the measurement: first alcohol, later density as well. The second figure shows
 # what the alarm sees at the end: the two curves for alcohol, and the widest gap.
 #
 # ## Prove it to yourself

@@ -85,7 +85,7 @@ def draw_gap(training: Sequence[float], newest: Sequence[float], *, name: str) -
     axes.annotate(
         "", (places[widest], high), (places[widest], low), arrowprops={"arrowstyle": "<->", "linewidth": 1.5}
     )
-    axes.text(places[widest], (low + high) / 2, f"  {number(high - low, 2)}", va="center")
+    axes.text(places[widest], (low + high) / 2, f"{number(high - low, 2)}  ", ha="right", va="center")
     axes.set_xlabel(name)
     axes.set_ylabel(_("share at or below"))
     axes.legend(frameon=False, loc="lower right")

@@ -324,13 +324,14 @@ for table in (one, one.drop(columns="pH"), one * 0 - 50):
 # So we write one, with FastAPI. It stands in `course_lib/serving`: `schema.py` says what a question is,
 # `saved_model.py` loads models without running them, `champion.py` exchanges them, `api.py` answers. The page at
 # `/docs`, made from the same schema that checks the questions, names each measurement with its unit and its usual
-# range. `/health` says that the process is alive, `/ready` that it has a model. Each request leaves one line in the
-# log, as JSON with an id that the caller gets too, in the header `X-Request-ID`.
+# range. A question may hold up to 5,000 wines. `/health` says that the process is alive, `/ready` that it has a
+# model. Each request leaves one line in the log, as JSON with an id that the caller gets too, in the header
+# `X-Request-ID`.
 #
 # Now the same three questions, and one more. A column that is missing, or a value that is no finite number, is
 # refused with a sentence that says what to mend. The impossible wine *is* answered: the service can't know that your
 # instrument is broken, and a caller who gets no answer learns less than one who gets a doubtful one. But it is
-# counted, measurement by measurement, as an **outlier**: a value that no training wine had.
+# counted, measurement by measurement, as an **outlier**: a value outside the range of the training wines.
 
 # %% tags=["nbval-ignore-output", "reason:machine"]
 import time
@@ -406,9 +407,11 @@ print([roll_out(version) for version in (1, 2)])
 # %% [markdown]
 # ## Monitoring
 #
-# A service can be fast, free of errors, and wrong, because the world has changed since its model was trained. We
-# don't learn the true quality of the wines that people ask about: that would take tasters. What we can see is the
-# questions. Do they look as the training data did?
+# At `/metrics` the service shows what any service should: how many requests came, how they ended, how long they took,
+# and the processor time and memory that it uses. Prometheus fetches these numbers every few seconds and keeps them.
+# But a service that has a model can be fast, free of errors, and wrong, because the world has changed since its model
+# was trained. We don't learn the true quality of the wines that people ask about: that would take tasters. What we
+# can see is the questions. Do they look as the training data did?
 #
 # For one measurement, take the training values and the newest values, and draw for each set which *share* lies at or
 # below x: two curves that rise from 0 to 1. The **Kolmogorov-Smirnov distance** is the widest gap between them. Say
@@ -489,9 +492,9 @@ show(
 # ## Prove it to yourself
 #
 # Would other signs have told us? The cell compares the metrics before and after the summer. No request failed. Of the
-# 240 wines, no more than a handful had a value that was new. But the *answers* moved: the mean prediction rose by
-# 0.2, as if the wines had become better. Perhaps they have, perhaps only the sun has changed: the model can't know,
-# and nor can the alarm. It says *look*, not *why*. Ask tasters about some of these wines before you train anew.
+# 240 wines, no more than a handful had an outlier. But the *answers* moved: the mean prediction rose by 0.2, as if
+# the wines had become better. Perhaps they have, perhaps only the sun has changed: the model can't know, and nor can
+# the alarm. It says *look*, not *why*. Ask tasters about some of these wines before you train anew.
 
 # %%
 failed = sum(count for status, count in after["wine_requests_total"].items() if status >= "500")

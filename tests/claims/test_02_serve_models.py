@@ -20,7 +20,7 @@ from claims.lesson_text import LessonText
 from course_lib import doctor
 from course_lib.data import wine_quality
 from course_lib.serving import reference as reference_module
-from course_lib.serving import runs
+from course_lib.serving import runs, schema
 from course_lib.serving.deployment import serve
 from course_lib.serving.lean_skops import skops_io
 from course_lib.serving.reference import Reference
@@ -187,6 +187,11 @@ def test_the_service_looks_for_a_champion_every_ten_seconds():
     assert inspect.signature(serve).parameters["refresh_seconds"].default == 10
 
 
+def test_a_question_holds_up_to_5000_wines():
+    stated("A question may hold up to 5,000 wines.")
+    assert schema.MOST_ROWS == 5_000
+
+
 def test_the_gap_by_hand():
     stated("training saw a pH of 3.1, 3.2, 3.2 and 3.3, and now come 3.3, 3.3, 3.4, 3.4")
     stated("At 3.2 three of four training values are at or below, and none of the new ones: the gap is 0.75.")
@@ -234,7 +239,7 @@ def test_the_alarm_rises_for_alcohol_and_later_for_density(traffic, reference, w
 
 
 def test_other_signs_say_nothing_but_the_answers_move(traffic, wines):
-    stated("Of the 240 wines, no more than a handful had a value that was new.")
+    stated("Of the 240 wines, no more than a handful had an outlier.")
     table = wines.x_train.to_numpy()
     outside = (traffic < table.min(axis=0)) | (traffic > table.max(axis=0))
     assert outside[260:].sum() <= 5

@@ -21,6 +21,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks" / "en"
 BARS = {
     "00_welcome": (60, 0.5),
     "01_visualize_results": (120, 1.5),
+    "02_serve_models": (120, 1.5),
     "04_pate": (180, 1.5),
     "05_encrypted_inference": (120, 1.5),
     "07_secret_sharing": (60, 1.0),

@@ -1,59 +1,26 @@
 """The whole story with the key store on Azure Blob Storage, spoken by Azurite, Microsoft's emulator."""
 
-import base64
 import json
-import os
 import secrets
-import socket
-import subprocess
-import time
 
 import fsspec
 import numpy as np
 import pytest
 
+from blob_store import azurite
 from course_lib.he import EILinearRegressionClient
 from course_lib.he.deployment import deploy
 from course_lib.he.keystore import KeyStore, KeyStoreError, UnknownKeyId
-from course_lib.processes import free_port
-from system_parts import require
 
 RANDOM = np.random.default_rng(seed=6)
 COEFFS, INTERCEPT = RANDOM.normal(size=(10, 784)), RANDOM.normal(size=10)
-SECONDS_TO_START = 60
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
 def connection_string(tmp_path_factory):
     """How to reach a storage account that is there for these tests alone."""
-    program, port = require("azurite-blob"), free_port()
-    account_key = base64.b64encode(secrets.token_bytes(32)).decode()
-    process = subprocess.Popen(
-        [
-            *(program, "--blobHost", "127.0.0.1", "--blobPort", str(port)),
-            *("--location", str(tmp_path_factory.mktemp("azurite"))),
-            *("--silent", "--disableTelemetry", "--skipApiVersionCheck"),
-        ],
-        env=os.environ | {"AZURITE_ACCOUNTS": f"course:{account_key}"},
-    )
-    try:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not answers(port):
-            assert process.poll() is None, "azurite-blob ended before it answered"
-            assert time.monotonic() < deadline, f"azurite-blob did not answer in {SECONDS_TO_START} seconds"
-            time.sleep(0.05)
-        yield (
-            f"DefaultEndpointsProtocol=http;AccountName=course;AccountKey={account_key};"
-            f"BlobEndpoint=http://127.0.0.1:{port}/course;"
-        )
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    with azurite(tmp_path_factory.mktemp("azurite")) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 import he_callers
-from course_lib.he.endpoints import InTheCallersLanguage
 from course_lib.i18n import _, language, use_language
+from course_lib.web.middleware import InTheCallersLanguage
 from he_callers import UNKNOWN_ID, IdlePool, ask_app, one_sentence
 
 service, http, caller = he_callers.service, he_callers.http, he_callers.caller

@@ -9,7 +9,7 @@ import pytest
 
 import he_callers
 from course_lib.he.endpoints import MOST_KEY_BYTES, MOST_SCORING_BYTES
-from course_lib.he.intake import Intake
+from course_lib.web.intake import Intake
 from he_callers import PATIENCE, UNKNOWN_ID, IdlePool, ask_app, client_of, one_sentence
 
 service, http, caller = he_callers.service, he_callers.http, he_callers.caller
@@ -85,7 +85,7 @@ def test_a_body_that_takes_too_long_is_refused(monkeypatch):
         yield b"{"
         await asyncio.sleep(PATIENCE)
 
-    monkeypatch.setattr("course_lib.he.intake.SECONDS_TO_SEND", 0.05)
+    monkeypatch.setattr("course_lib.web.intake.SECONDS_TO_SEND", 0.05)
     (answer,) = ask_app(IdlePool(), {"content": dripping()})
     assert answer.status_code == 408
     one_sentence(answer)

@@ -266,7 +266,7 @@ class Server:
         self.programs.mkdir()
         for name in ("bash", "dirname"):
             (self.programs / name).symlink_to(shutil.which(name))
-        for name in ("make", "chromium", "msgfmt", "npm", "uv", "apt-get"):
+        for name in ("make", "chromium", "curl", "msgfmt", "npm", "prometheus", "uv", "apt-get"):
             self.add(name, f'echo "{name} $*" >>"$CALLS"')
         self.add("dpkg-query", "echo installed")
         self.add("id", "echo 0")
@@ -307,8 +307,10 @@ def test_a_server_gets_azurite_in_the_version_that_is_pinned(server):
 def test_a_server_gets_the_packages_that_are_missing(server):
     (server.programs / "msgfmt").unlink()
     (server.programs / "chromium").unlink()
+    server.add("dpkg-query", '[ "${!#}" = postgresql ] || echo installed')
     status, calls = server.run()
-    assert status == 0 and "apt-get install -y -qq --no-install-recommends chromium gettext" in calls
+    install = "apt-get install -y -qq --no-install-recommends chromium gettext postgresql"
+    assert status == 0 and install in calls
 
 
 def test_what_fails_first_ends_a_servers_run(server):

@@ -6,35 +6,27 @@ counted here and read nowhere but in a worker. Leaves out logins and TLS, which 
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
 
 from course_lib.he import wire
-from course_lib.he.intake import SECONDS_TO_SEND, Intake
 from course_lib.he.keystore import check_key_id
 from course_lib.he.parameters import LINEAR
 from course_lib.he.pool import WorkerPool
 from course_lib.he.scoring import ScoringRequest
-from course_lib.i18n import _, best_language, language, use_language
+from course_lib.i18n import language
+from course_lib.web.intake import SECONDS_TO_SEND, Intake
+from course_lib.web.middleware import InTheCallersLanguage, UnderAPrefix
+from course_lib.web.refusals import Refusal, answer_refusals
 
 MOST_KEY_BYTES = wire.max_frame_bytes("galois keys", LINEAR)
 MOST_SCORING_BYTES = 8 << 20
 
 _EXAMPLE_KEY_ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _EXAMPLE_TEXT = "Q0tGMQBq…"
-
-
-class Refusal(BaseModel):
-    """Why a request was refused."""
-
-    error: str = Field(description="one sentence in the language of the Accept-Language header")
 
 
 def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
@@ -50,9 +42,7 @@ def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
     )
     app.add_middleware(InTheCallersLanguage)
     app.add_middleware(UnderAPrefix)
-    app.add_exception_handler(StarletteHTTPException, _answer_refusal)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    app.add_exception_handler(Exception, _answer_mistake)
+    answer_refusals(app)
     intake = Intake()
 
     @app.put(
@@ -115,32 +105,6 @@ async def _running(pool: WorkerPool) -> AsyncIterator[None]:
         await asyncio.to_thread(pool.close)
 
 
-class InTheCallersLanguage:
-    """ASGI middleware: what is said while a request is answered is said in its caller's language."""
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send) -> None:
-        headers = dict(scope.get("headers", ()))
-        with use_language(best_language(headers.get(b"accept-language", b"").decode("latin-1"))):
-            await self._app(scope, receive, send)
-
-
-class UnderAPrefix:
-    """ASGI middleware: behind JupyterHub the service lies below a path, which the proxy names in a header."""
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send) -> None:
-        headers = dict(scope.get("headers", ()))
-        prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
-        if re.fullmatch(r"(/[\w.~%@-]+)+", prefix, re.ASCII):  # it will stand in the page
-            scope = scope | {"root_path": prefix, "path": prefix + scope["path"]}
-        await self._app(scope, receive, send)
-
-
 async def _ask(pool: WorkerPool, operation: str, payload: bytes = b"", key_id: str = "") -> tuple[int, bytes]:
     question = {"operation": operation, "language": language(), "key_id": key_id}
     return await pool.answer(question, payload)
@@ -162,23 +126,6 @@ def _check(key_id: str, request: Request) -> None:
         check_key_id(key_id)
     except ValueError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
-
-
-async def _answer_refusal(_request: Request, refusal: StarletteHTTPException) -> Response:
-    sentence = refusal.detail
-    if not isinstance(refusal, HTTPException):  # the framework's own, in English: there is no such route
-        sentence = _("There is nothing at this address for this method; /docs lists what there is.")
-    body = Refusal(error=sentence).model_dump_json()
-    return Response(body, refusal.status_code, refusal.headers, media_type="application/json")
-
-
-async def _answer_nobody(_request: Request, _gone: ClientDisconnect) -> Response:
-    return Response(status_code=HTTPStatus.BAD_REQUEST)  # the caller hung up: nobody will see this
-
-
-async def _answer_mistake(_request: Request, _error: Exception) -> Response:
-    body = Refusal(error=_("The service made a mistake; its log says which.")).model_dump_json()
-    return Response(body, HTTPStatus.INTERNAL_SERVER_ERROR, media_type="application/json")
 
 
 def _health(classes: int, features: int) -> dict:

@@ -1,0 +1,124 @@
+"""Which model answers: the one that an alias of the registry names, exchanged while requests run.
+
+Promises: a request uses one model from its beginning to its end, since the exchange is one assignment; and
+once there is a model, there is one for good: when the registry can't be reached, the alias is gone, or the
+new model is refused, the service goes on with what it has, and `failure` says why. Leaves out splitting
+requests between champion and challenger: a service for each, and a proxy before them, do that.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before MLflow is imported: a service must learn in seconds that the registry is gone, not in minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from course_lib.i18n import _
+from course_lib.serving.saved_model import RefusedModel, SavedModel, load_model
+
+
+class NoChampion(RuntimeError):
+    """The registry can't be reached, or names no model under this alias; one sentence says which."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A version of the registered model, in memory; times are seconds since 1970."""
+
+    name: str
+    version: int
+    model: SavedModel
+    registered_at: float
+    loaded_at: float
+
+
+class Champion:
+    """The model behind `alias` of the registered model `name`; `current` is None until one is loaded."""
+
+    def __init__(self, tracking_uri: str, name: str, alias: str):
+        self.name = name
+        self.alias = alias
+        self.current: ServedModel | None = None
+        self.failure: str | None = None  # why the last refresh failed
+        self._tracking_uri = tracking_uri
+        self._connection: MlflowClient | None = None  # made at the first refresh: a database may be away
+        self._refreshing = threading.Lock()
+
+    def refresh(self) -> bool:
+        """Load the model that the alias names now; return whether it is another one than before.
+
+        Takes seconds at worst, and is called in a thread of its own. Raises NoChampion or RefusedModel; the
+        current model stays then.
+        """
+        with self._refreshing:
+            try:
+                changed = self._refresh()
+            except (NoChampion, RefusedModel) as error:
+                self.failure = str(error)
+                raise
+            self.failure = None
+            return changed
+
+    def _refresh(self) -> bool:
+        registered = self._registered()
+        version, current = int(registered.version), self.current
+        registered_at = registered.creation_timestamp / 1000
+        if current and (version, registered_at) == (current.version, current.registered_at):
+            return False
+        with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
+            model = load_model(self._download(registered, folder))
+        self.current = ServedModel(self.name, version, model, registered_at, time.time())
+        return True
+
+    def _registered(self) -> ModelVersion:
+        try:
+            return self._client.get_model_version_by_alias(self.name, self.alias)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                sentence = _('The registry has no model "{name}" with the alias "{alias}".')
+                raise NoChampion(sentence.format(name=self.name, alias=self.alias)) from error
+            raise self._unreachable(error) from error
+
+    def _download(self, registered: ModelVersion, folder: str) -> Path:
+        try:
+            place = registered.source  # where the files lie, or which logged model they belong to
+            if place.startswith("models:/m-"):
+                logged = self._client.get_logged_model(place.removeprefix("models:/"))
+                place = logged.artifact_location
+            return Path(
+                download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self._tracking_uri)
+            )
+        except (MlflowException, OSError) as error:
+            raise self._unreachable(error) from error
+
+    @property
+    def _client(self) -> MlflowClient:
+        if self._connection is None:
+            self._connection = MlflowClient(self._tracking_uri)
+        return self._connection
+
+    def _unreachable(self, error: Exception) -> NoChampion:
+        sentence = _("The model registry at {uri} can't be used ({reason}).")
+        uri = _without_password(self._tracking_uri)
+        return NoChampion(sentence.format(uri=uri, reason=type(error).__name__))
+
+
+def _without_password(uri: str) -> str:
+    """`uri` as it may stand in a log.
+
+    >>> _without_password("postgresql://wine:secret@db/mlflow")
+    'postgresql://…@db/mlflow'
+    """
+    scheme, separator, rest = uri.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{'…@' if at else ''}{place}" if separator else uri

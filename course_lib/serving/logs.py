@@ -1,0 +1,64 @@
+"""Logs for machines: one JSON object a line, with the id of the request that it is about.
+
+Promises that no measurement of a wine is written, and of a mistake's message nothing either, since it may
+repeat one: its type and the places in the code are. Leaves out where logs go from standard error: whoever
+runs the service collects them.
+"""
+
+import json
+import logging
+import re
+import sys
+import traceback
+import uuid
+from datetime import UTC, datetime
+
+LOGGER = logging.getLogger("course_lib.serving")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one line of JSON; what stands in ``extra={"fields": {…}}`` becomes fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line, whatever its message holds."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[0]:
+            entry["error"] = record.exc_info[0].__name__
+            entry["places"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
+        return json.dumps(entry)
+
+
+def log_json() -> None:
+    """Write what this process logs to standard error, a JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    LOGGER.setLevel(logging.INFO)
+    for noisy in ("uvicorn", "mlflow", "alembic"):  # they bring handlers and levels of their own
+        logging.getLogger(noisy).handlers = []
+        logging.getLogger(noisy).propagate = True
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def request_id(given: bytes | None) -> str:
+    """The caller's own id of a request, where it may stand in a log, else a new one.
+
+    >>> request_id(b"order-7.2")
+    'order-7.2'
+    >>> len(request_id(b"two\\nlines"))
+    32
+    """
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return uuid.uuid4().hex

@@ -1,0 +1,74 @@
+"""ASGI middleware: every request has an id, is timed, counted and logged, and no mistake goes unanswered.
+
+Promises the header X-Request-ID in every answer, the caller's own where it is of 1 to 64 letters, digits or
+`._-`. Leaves out what a request holds: of it, its path, status, time and number of rows are noted.
+"""
+
+import time
+from http import HTTPStatus
+
+from course_lib.i18n import _
+from course_lib.serving.logs import LOGGER, request_id
+from course_lib.serving.monitoring import Monitoring
+from course_lib.web.refusals import Refusal
+
+PREDICT = "/predict"
+_QUIET = ("/health", "/ready", "/metrics")  # asked every few seconds; a line each would bury the rest
+
+
+class Observed:
+    """The middleware; with `monitoring` None it gives ids and answers mistakes, and notes nothing."""
+
+    def __init__(self, app, monitoring: Monitoring | None):
+        self._app = app
+        self._monitoring = monitoring
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), None
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        identity = request_id(given)
+        scope["noted"] = noted = {}  # what the endpoint adds to the log line
+
+        async def send_with_id(message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", identity.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            fields = {"request_id": identity, "path": scope["path"][:200]}
+            LOGGER.error("mistake", exc_info=True, extra={"fields": fields})
+            if status is not None:  # the answer has begun: all that is left is to break it off
+                raise
+            await _answer_mistake(send_with_id)
+        finally:
+            if self._monitoring is not None:
+                self._note(scope, identity, status or 500, time.perf_counter() - started, noted)
+
+    def _note(self, scope, identity: str, status: int, seconds: float, noted: dict) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path == PREDICT and scope["method"] == "POST":
+            self._monitoring.count_request(status, seconds)
+        if path not in _QUIET or status >= HTTPStatus.BAD_REQUEST:
+            fields = {
+                "request_id": identity,
+                "method": scope["method"],
+                "path": path[:200],
+                "status": status,
+                "seconds": round(seconds, 6),
+                **noted,
+            }
+            LOGGER.info("request", extra={"fields": fields})
+
+
+async def _answer_mistake(send) -> None:
+    body = Refusal(error=_("The service made a mistake; its log says which.")).model_dump_json().encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

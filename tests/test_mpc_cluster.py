@@ -1,6 +1,7 @@
 """A cluster's life, and what can go wrong in it: each fault is told within seconds, and nothing is left."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 import mpc_parts
+from course_lib.i18n import use_language
 from course_lib.mpc import SharedModel, TFECluster, TFEWorker, connection, credentials
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.spec import PARTIES
@@ -369,6 +371,18 @@ def test_a_port_in_use(cluster):
     within_bound(other.start, RuntimeError, f"bob cannot have port {cluster.hosts[1].rpartition(':')[2]}")
     assert not {ports_of(other)[0], ports_of(other)[2]} & listening()
     assert len(parties(cluster)) == 3  # the one that has the port is left alone
+
+
+def test_errors_are_told_in_the_callers_language(cluster, shared):
+    """Those of a party, those of a connection, and those of a start, whatever the parties speak."""
+    nobody = TFECluster(*(TFEWorker(f"localhost:{free_port()}") for _party in PARTIES))
+    strangers = requests_with(nobody, OWNER, dict.fromkeys(PARTIES, "token"))
+    with use_language("de"), cluster.connect(OWNER) as owner, contextlib.closing(strangers):
+        within_bound(
+            lambda: owner.ask("PUT", "/serving", json={"num_requests": 0}), ValueError, "alice: Erwartet"
+        )
+        within_bound(TFECluster(*map(TFEWorker, cluster.hosts)).start, RuntimeError, "alice kann den Port")
+        within_bound(lambda: strangers.ask("GET", "/state"), RuntimeError, "antwortet nicht")
 
 
 def test_the_same_cluster_twice(cluster, shared):

@@ -6,6 +6,7 @@ end too.
 """
 
 import contextlib
+import contextvars
 import os
 import secrets
 import shlex
@@ -181,7 +182,7 @@ class TFECluster:
             )
 
         with ThreadPoolExecutor(len(PARTIES)) as threads:
-            started = [threads.submit(start, *each) for each in starting]
+            started = [threads.submit(contextvars.copy_context().run, start, *each) for each in starting]
         for each in started:
             each.result()
 

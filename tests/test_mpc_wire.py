@@ -401,6 +401,44 @@ def test_a_party_forgets_old_questions_by_itself(monkeypatch):
     asyncio.run(live())
 
 
+def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
+    held = []
+
+    class Seat:
+        def hold_model(self, spec, programs, weights) -> concurrent.futures.Future:
+            held.append((spec, programs, weights))
+            done = concurrent.futures.Future()
+            done.set_result(None)
+            return done
+
+    class Alone(PartyService):
+        def __init__(self):
+            self._seat, self._spec, self._limit, self._questions = Seat(), "a model", None, Questions()
+
+    asyncio.run(Alone().forget_model())
+    assert held == [(None, {}, [])]
+
+
+def test_an_engine_that_holds_nothing_any_longer_has_no_weights():
+    from spu import libspu
+
+    link = libspu.link.Desc()
+    for rank in range(3):
+        link.add_party(str(rank), str(rank))
+
+    def live(rank: int) -> bool:
+        machine = engine.Machine(libspu.link.create_mem(link, rank), engine.runtime_config())
+        machine.hold_weights([SHARE])
+        machine._runtime.get_var("weight-0")
+        machine.clear()
+        with pytest.raises(RuntimeError):
+            machine._runtime.get_var("weight-0")
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(live, range(3))) == [True] * 3
+
+
 class Setting:
     tls, listen = False, "127.0.0.1"
 

@@ -18,6 +18,7 @@ import pytest
 import mpc_parts
 from course_lib.i18n import use_language
 from course_lib.mpc import SharedModel, TFECluster, TFEWorker, connection, credentials
+from course_lib.mpc.cluster import SECONDS_TO_START
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import free_port
@@ -407,6 +408,7 @@ def test_a_party_that_dies_at_its_start(monkeypatch):
 
 def test_parties_that_hang_at_their_start(monkeypatch):
     cluster = new_cluster()
+    assert SECONDS_TO_START < BOUND
     monkeypatch.setattr("course_lib.mpc.cluster.SECONDS_TO_START", 2)
     monkeypatch.setattr(cluster, "_words", lambda party, host: ["-c", "import time; time.sleep(600)"])
     before = set(psutil.Process().children())

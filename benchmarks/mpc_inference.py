@@ -73,6 +73,7 @@ class Peer:
                     stderr=subprocess.DEVNULL,
                     text=True,
                     env=environment,
+                    start_new_session=True,  # as our parties: Linux shares out its cores among sessions
                 )
             )
             for rank in range(len(PARTIES))

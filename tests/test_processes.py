@@ -158,6 +158,14 @@ def test_a_stranger_with_a_dead_servers_number_is_left_alone():
     assert stranger.returncode == 0  # it was not killed
 
 
+def test_a_server_that_ends_just_before_it_is_asked_to(monkeypatch):
+    """The thread that reads its log reaps it, and until that thread is done `poll` says that it runs."""
+    process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    process.wait()
+    monkeypatch.setattr(process, "poll", lambda: None)
+    ending.end(process)
+
+
 def test_a_server_that_dies_later_leaves_no_zombie(start):
     server = start()
     psutil.Process(server.pid).kill()

@@ -1,6 +1,7 @@
 """A cluster's life, and what can go wrong in it: each fault is told within seconds, and nothing is left."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,9 @@ import psutil
 import pytest
 
 import mpc_parts
+from course_lib.i18n import use_language
 from course_lib.mpc import SharedModel, TFECluster, TFEWorker, connection, credentials
+from course_lib.mpc.cluster import SECONDS_TO_START
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import free_port
@@ -241,6 +244,26 @@ def test_a_host_that_is_none(host):
         TFEWorker(host)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "different"),
+    [(["localhost:4000", "127.0.0.1:4000", None], 2), (["localhost:4000"] * 3, 1)],
+)
+def test_parties_at_the_same_place(hosts, different):
+    cluster = TFECluster(*map(TFEWorker, hosts))
+    within_bound(cluster.start, ValueError, f"Three hosts were expected, but {different} came")
+    one = TFEWorker()
+    with pytest.raises(ValueError, match="Three hosts were expected, but 1 came"):
+        TFECluster(one, one, one).start()
+
+
+def test_a_free_port_that_the_system_names_twice(monkeypatch):
+    named = iter([4000, 4000, 4001, 4001, 4000, 4002])
+    monkeypatch.setattr("course_lib.mpc.cluster.free_port", lambda: next(named))
+    cluster = new_cluster()
+    cluster._give_hosts()
+    assert cluster.hosts == ["127.0.0.1:4000", "127.0.0.1:4001", "127.0.0.1:4002"]
+
+
 def test_a_cluster_that_nobody_started():
     cluster = TFECluster(*(TFEWorker(f"localhost:{free_port()}") for _party in PARTIES))
     within_bound(lambda: client_of(cluster), ValueError, "No credentials can be read")
@@ -321,7 +344,10 @@ def assert_private(cluster):
 # Starting and stopping
 
 
-def test_nothing_is_left_after_stop_and_a_new_cluster_starts_at_the_same_place(compiled):
+def test_nothing_is_left_after_stop_and_a_new_cluster_starts_at_the_same_place(compiled, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")  # of which nobody takes notice
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
     workers = [TFEWorker(f"localhost:{free_port()}") for _party in PARTIES]
     cluster = TFECluster(*workers)
     for _time in range(2):
@@ -348,6 +374,18 @@ def test_a_port_in_use(cluster):
     assert len(parties(cluster)) == 3  # the one that has the port is left alone
 
 
+def test_errors_are_told_in_the_callers_language(cluster, shared):
+    """Those of a party, those of a connection, and those of a start, whatever the parties speak."""
+    nobody = TFECluster(*(TFEWorker(f"localhost:{free_port()}") for _party in PARTIES))
+    strangers = requests_with(nobody, OWNER, dict.fromkeys(PARTIES, "token"))
+    with use_language("de"), cluster.connect(OWNER) as owner, contextlib.closing(strangers):
+        within_bound(
+            lambda: owner.ask("PUT", "/serving", json={"num_requests": 0}), ValueError, "alice: Erwartet"
+        )
+        within_bound(TFECluster(*map(TFEWorker, cluster.hosts)).start, RuntimeError, "alice kann den Port")
+        within_bound(lambda: strangers.ask("GET", "/state"), RuntimeError, "antwortet nicht")
+
+
 def test_the_same_cluster_twice(cluster, shared):
     again = TFECluster(*map(TFEWorker, cluster.hosts))
     within_bound(again.start, RuntimeError, "alice cannot have port")
@@ -370,6 +408,7 @@ def test_a_party_that_dies_at_its_start(monkeypatch):
 
 def test_parties_that_hang_at_their_start(monkeypatch):
     cluster = new_cluster()
+    assert SECONDS_TO_START < BOUND
     monkeypatch.setattr("course_lib.mpc.cluster.SECONDS_TO_START", 2)
     monkeypatch.setattr(cluster, "_words", lambda party, host: ["-c", "import time; time.sleep(600)"])
     before = set(psutil.Process().children())
@@ -475,7 +514,8 @@ def test_a_client_that_hangs_up_while_it_sends(cluster, shared):
     assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
 
 
-def test_an_interrupted_query_leaves_nothing_behind(cluster, shared):
+def test_an_interrupted_query_leaves_nothing_behind(cluster, shared, monkeypatch):
+    monkeypatch.setattr("course_lib.mpc.client.secrets.token_hex", lambda _count: "9" * 32)
     # A shell that starts us in the background lets this signal be ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     client, processes = client_of(cluster), parties(cluster)
@@ -488,6 +528,11 @@ def test_an_interrupted_query_leaves_nothing_behind(cluster, shared):
         processes[1].resume()
         timer.result()
         signal.signal(signal.SIGINT, before)
+    with cluster.connect(CLIENT) as other:  # alice and carol had taken it
+        for party in ("alice", "carol"):
+            with pytest.raises(RuntimeError, match="no question with this id"):
+                other.ask_one(party, "GET", f"/questions/{'9' * 32}")
+    monkeypatch.undo()
     assert np.abs(client.query_model(VALUES) - expected(VALUES)).max() < 1e-4
 
 

@@ -252,6 +252,46 @@ def test_a_client_knows_the_party_by_its_name(cluster, running, folder):
         client_of(TFECluster(*swapped, credentials=own))
 
 
+@pytest.mark.parametrize("impostor", ["another authority's", "another name's", "alice's own"])
+def test_who_can_not_show_the_partys_certificate_gets_no_share(tmp_path, impostor):
+    """An impostor at alice's address, with a certificate that is in order in all but one point."""
+    hosts = [f"localhost:{free_port()}" for _party in PARTIES]
+    own = make_certificates(tmp_path / "own", [hosts[0], "bob.example:4000", "carol.example:4000"])
+    folder = make_certificates(tmp_path / "others", hosts) if "authority" in impostor else own
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown = folder / ("bob" if "name" in impostor else "alice")
+    context.load_cert_chain(shown / "certificate.pem", shown / "key.pem")
+    cluster = TFECluster(*(TFEWorker(host, auto_managed=False) for host in hosts), credentials=own)
+    heard = []
+
+    def listen(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.closing(listener.accept()[0]) as plain:
+            plain.settimeout(BOUND)
+            with context.wrap_socket(plain, server_side=True) as caller:
+                heard.append(caller.recv(1000))
+
+    with socket.create_server(("127.0.0.1", int(hosts[0].split(":")[1]))) as listener:
+        thread = threading.Thread(target=listen, args=(listener,))
+        thread.start()
+        with cluster.connect(CLIENT) as client:
+            error = RuntimeError if impostor == "alice's own" else PermissionError
+            with pytest.raises(error, match="does not answer|no certificates that fit"):
+                client.ask_one("alice", "PUT", f"/questions/{'0' * 32}", content=b"a share")
+        thread.join(mpc_parts.PATIENCE)
+    # Where the certificate is hers, what we send arrives: it is not that nothing ever would.
+    assert (b"Bearer" in b"".join(heard)) == (impostor == "alice's own")
+
+
+def test_credentials_without_certificates(tmp_path):
+    credentials.write_tokens(tmp_path / "new")
+    workers = [TFEWorker(f"localhost:{free_port()}", auto_managed=False) for _party in PARTIES]
+    cluster = TFECluster(*workers, credentials=tmp_path / "new")
+    with pytest.raises(ValueError, match=r"No credentials can be read in the folder .*client"):
+        client_of(cluster)
+    with pytest.raises(ValueError, match=r"No credentials can be read in the folder .*owner"):
+        cluster.start()
+
+
 def test_parties_by_hand_on_this_machine_need_no_certificates(compiled, capsys):
     workers = [TFEWorker(f"localhost:{free_port()}", auto_managed=False) for _party in PARTIES]
     cluster = TFECluster(*workers)

@@ -26,13 +26,14 @@ from typer.testing import CliRunner
 
 import mpc_parts
 from course_lib import cli, mpc
-from course_lib.mpc import availability, credentials, engine, wire
+from course_lib.mpc import availability, credentials, endpoints, engine, wire
 from course_lib.mpc.certificates import make_certificates
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.frames import pack_model, unpack_model
 from course_lib.mpc.questions import MOST_QUESTIONS, Question, Questions
 from course_lib.mpc.refusal import Refusal
 from course_lib.mpc.server import BoundedProtocol, create_server
+from course_lib.mpc.service import PartyService
 from course_lib.mpc.spec import MOST_ELEMENTS, PARTIES, ModelSpec, digest_of
 from course_lib.processes import free_port
 
@@ -344,6 +345,98 @@ def test_questions_that_are_on_their_way_count_before_they_are_there(monkeypatch
                 raise AssertionError
             with questions.room_for(400):
                 raise KeyError
+
+
+def test_questions_that_are_announced_and_do_not_come_take_room(cluster, shared):
+    """As many as a party has room for, all from callers who begin to send and then wait."""
+    identity = credentials.read_identity(credentials.meeting_place(cluster.hosts) / CLIENT)
+    host, port = cluster.hosts[0].split(":")
+    with contextlib.ExitStack() as callers:
+        for number in range(MOST_QUESTIONS):
+            caller = callers.enter_context(socket.create_connection((host, int(port))))
+            caller.sendall(
+                f"PUT /questions/{number:032x} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n"
+                f"Authorization: Bearer {identity.shown['alice']}\r\n\r\n".encode()
+            )
+        mpc_parts.wait_until(lambda: "too many questions" in told(cluster), "a refusal")
+    mpc_parts.wait_until(lambda: told(cluster) == "answered", "room")
+
+
+def told(cluster) -> str:
+    try:
+        mpc_parts.client_of(cluster).query_model(mpc_parts.VALUES)
+    except RuntimeError as error:
+        return str(error)
+    return "answered"
+
+
+def test_a_body_that_comes_too_slowly_is_refused(monkeypatch):
+    class Slow:
+        async def stream(self):
+            yield b"MPC1"
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(endpoints, "_SECONDS_TO_SEND", 0.1)
+    with pytest.raises(Refusal, match=r"within 0\.1 seconds") as refused:
+        asyncio.run(endpoints._body(Slow(), 100))
+    assert refused.value.status == 408
+
+
+def test_a_party_forgets_old_questions_by_itself(monkeypatch):
+    """While its server runs, and whether or not anybody asks."""
+    monkeypatch.setattr("course_lib.mpc.questions.SECONDS_KEPT", 0)
+    monkeypatch.setattr("course_lib.mpc.service._SECONDS_BETWEEN_SWEEPS", 0.01)
+
+    class Idle(PartyService):
+        def __init__(self):
+            self._questions = Questions()
+
+    async def live() -> None:
+        service = Idle()
+        service._questions.add(Question("old", FINGERPRINT, SHARE))
+        async with endpoints._sweeping(service), asyncio.timeout(mpc_parts.PATIENCE):
+            while service._questions.find("old"):
+                await asyncio.sleep(0.01)
+
+    asyncio.run(live())
+
+
+def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
+    held = []
+
+    class Seat:
+        def hold_model(self, spec, programs, weights) -> concurrent.futures.Future:
+            held.append((spec, programs, weights))
+            done = concurrent.futures.Future()
+            done.set_result(None)
+            return done
+
+    class Alone(PartyService):
+        def __init__(self):
+            self._seat, self._spec, self._limit, self._questions = Seat(), "a model", None, Questions()
+
+    asyncio.run(Alone().forget_model())
+    assert held == [(None, {}, [])]
+
+
+def test_an_engine_that_holds_nothing_any_longer_has_no_weights():
+    from spu import libspu
+
+    link = libspu.link.Desc()
+    for rank in range(3):
+        link.add_party(str(rank), str(rank))
+
+    def live(rank: int) -> bool:
+        machine = engine.Machine(libspu.link.create_mem(link, rank), engine.runtime_config())
+        machine.hold_weights([SHARE])
+        machine._runtime.get_var("weight-0")
+        machine.clear()
+        with pytest.raises(RuntimeError):
+            machine._runtime.get_var("weight-0")
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(live, range(3))) == [True] * 3
 
 
 class Setting:

@@ -86,6 +86,12 @@ def wait_until(condition, within=20):
         time.sleep(0.02)
 
 
+def child_of(server):
+    """The process that the server says it has started; what it writes may reach us after its first answer."""
+    wait_until(lambda: "the end" in server.log())
+    return int(server.log().split("child ")[1].split()[0])
+
+
 def alive(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -129,7 +135,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed(start, monkeypatch):
 
 def test_what_the_server_started_ends_with_it(start):
     server = start("--child")
-    child = int(server.log().split("child ")[1].split()[0])
+    child = child_of(server)
     assert alive(child)
     server.stop()
     assert not alive(child)
@@ -138,7 +144,7 @@ def test_what_the_server_started_ends_with_it(start):
 @pytest.mark.skipif(os.name == "nt", reason="on Windows a dead server's children are not found")
 def test_what_the_server_started_ends_even_if_it_died_before(start):
     server = start("--child")
-    child = int(server.log().split("child ")[1].split()[0])
+    child = child_of(server)
     os.kill(server.pid, signal.SIGKILL)
     wait_until(lambda: not server.running)
     assert alive(child)
@@ -156,6 +162,14 @@ def test_a_stranger_with_a_dead_servers_number_is_left_alone():
         assert stranger.poll() is None
         stranger.communicate(b"\n", timeout=20)
     assert stranger.returncode == 0  # it was not killed
+
+
+def test_a_server_that_ends_just_before_it_is_asked_to(monkeypatch):
+    """The thread that reads its log reaps it, and until that thread is done `poll` says that it runs."""
+    process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    process.wait()
+    monkeypatch.setattr(process, "poll", lambda: None)
+    ending.end(process)
 
 
 def test_a_server_that_dies_later_leaves_no_zombie(start):
@@ -242,9 +256,11 @@ def test_free_ports_can_be_opened():
 
 
 KERNEL = """
-    import sys
+    import sys, time
     from course_lib.processes import start_server
     server = start_server(sys.argv[1:], name="server", ready_path="/")
+    while "the end" not in server.log():  # it may reach us after the first answer
+        time.sleep(0.02)
     print(server.pid, server.log().split("child ")[1].split()[0], flush=True)
     sys.stdin.read()
 """

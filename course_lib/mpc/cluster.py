@@ -6,6 +6,7 @@ end too.
 """
 
 import contextlib
+import contextvars
 import os
 import secrets
 import shlex
@@ -137,9 +138,16 @@ class TFECluster:
             )
 
     def _give_hosts(self) -> None:
+        taken = {address_of(worker.host) for worker in self.workers if worker.host is not None}
         for worker in self.workers:
-            if worker.host is None:
-                worker.host = f"{LOOPBACK}:{free_port()}"
+            while worker.host is None:
+                host = f"{LOOPBACK}:{free_port()}"
+                if host not in taken:  # the system may name the same free port twice
+                    taken.add(host)
+                    worker.host = host
+        different = len(set(map(address_of, self.hosts)))
+        if different < len(PARTIES):
+            raise ValueError(_("Three hosts were expected, but {count} came.").format(count=different))
 
     def _require_credentials(self) -> None:
         if self._credentials is not None:
@@ -174,7 +182,7 @@ class TFECluster:
             )
 
         with ThreadPoolExecutor(len(PARTIES)) as threads:
-            started = [threads.submit(start, *each) for each in starting]
+            started = [threads.submit(contextvars.copy_context().run, start, *each) for each in starting]
         for each in started:
             each.result()
 

@@ -5,6 +5,7 @@ not answer is an error within seconds.
 """
 
 import contextlib
+import contextvars
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from http import HTTPStatus
@@ -94,7 +95,10 @@ class Connection:
                 return answer
 
     def _together(self, ask: Callable[[str, Any], httpx.Response], given: Sequence) -> list[httpx.Response]:
-        asked = [self._threads.submit(ask, *each) for each in zip(PARTIES, given, strict=True)]
+        asked = [
+            self._threads.submit(contextvars.copy_context().run, ask, *each)  # in the caller's language
+            for each in zip(PARTIES, given, strict=True)
+        ]
         wait(asked)  # for all of them: what one refuses, the others may have taken
         return [answer.result() for answer in asked]
 

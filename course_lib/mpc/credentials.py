@@ -59,7 +59,9 @@ class Identity:
         return str(self.folder / f"{_LINK if link else ''}{name}.pem")
 
     def client_context(self) -> ssl.SSLContext:
-        """TLS 1.3 towards a party, with our certificate, its name checked."""
+        """TLS 1.3 towards a party, with our certificate, its name checked; ValueError where there is none."""
+        if not self.has_certificates:
+            raise ValueError(_no_credentials(self.folder))
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.path("authority"))
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(self.path("certificate"), self.path("key"))
@@ -73,9 +75,7 @@ def read_identity(folder: str | os.PathLike) -> Identity:
         tokens = json.loads((folder / _TOKENS).read_text(encoding="utf-8"))
         shown, admitted = (_texts(tokens[part]) for part in ("shown", "admitted"))
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            _("No credentials can be read in the folder {folder}.").format(folder=folder)
-        ) from error
+        raise ValueError(_no_credentials(folder)) from error
     return Identity(folder, shown, admitted)
 
 
@@ -121,6 +121,10 @@ def write_private_file(path: Path, content: bytes) -> None:
     """Write a file that this user alone can read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
+
+
+def _no_credentials(folder: Path) -> str:
+    return _("No credentials can be read in the folder {folder}.").format(folder=folder)
 
 
 def _texts(tokens: dict) -> dict[str, str]:

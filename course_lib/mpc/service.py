@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: The first party decides in which order questions are run.
 FIRST = PARTIES[0]
 SECONDS_TO_WAIT = 3  # for an answer, before the client is told to ask again
+_SECONDS_BETWEEN_SWEEPS = 10
 _NOT_SHARED = N_("No model is shared with the party.")
 _NOT_SERVED = N_("The model is shared, but it is not served yet.")
 _STOPPED = N_("The model is no longer served: its owner has stopped that.")
@@ -160,7 +161,7 @@ class PartyService:
     async def sweep(self) -> None:
         """Forget, every few seconds and for ever, what nobody fetched."""
         while True:
-            await asyncio.sleep(10)
+            await asyncio.sleep(_SECONDS_BETWEEN_SWEEPS)
             self._questions.forget_old()
 
     def _finish(self, question: Question | None, running: asyncio.Future) -> None:

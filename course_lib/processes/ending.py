@@ -25,10 +25,11 @@ def end(process: subprocess.Popen) -> None:
 
 
 def _ask_to_end(process: subprocess.Popen) -> None:
-    if _POSIX:
-        os.killpg(process.pid, signal.SIGTERM)
-    else:
-        process.terminate()
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself, and another thread has seen to that
+        if _POSIX:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):  # the caller kills what did not listen
         process.wait(GRACE)
 

@@ -60,8 +60,6 @@ show(
 # | 08, 09, 10 | How do I train, share and ask a network so that no server sees the question? |
 # | 11 | How do I work with data that may not leave its owner? |
 #
-# Some lessons are still being written; the map shows which are ready.
-#
 # ## How a lesson works
 #
 # Run the cells from top to bottom with **Shift + Enter**. Change the numbers and run a cell again: nothing can break that *Kernel → Restart* does not mend. Each lesson can be run alone.

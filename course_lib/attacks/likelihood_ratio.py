@@ -51,7 +51,9 @@ class Curves:
         Raises ValueError where a candidate is in all shadow models or in none.
         """
         if confidences.shape != members.shape:
-            message = _("Expected confidences and members of one shape (models, n), got {first} and {second}.")
+            message = _(
+                "Expected confidences and members of one shape (models, n), got {first} and {second}."
+            )
             raise ValueError(message.format(first=confidences.shape, second=members.shape))
         count = members.sum(axis=0)
         if count.min() == 0 or count.max() == len(members):
@@ -65,7 +67,7 @@ class Curves:
 
 
 def online(answers: np.ndarray, confidences: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """The log-likelihood ratio of each candidate, for a target's scaled `answers` (n,); the rest as `Curves`."""
+    """The log-likelihood ratio of each candidate, for a target's scaled `answers` (n,)."""
     curves = Curves.of(confidences, members)
     likelihood_in = norm.logpdf(answers, curves.mean_in, curves.width_in)
     return likelihood_in - norm.logpdf(answers, curves.mean_out, curves.width_out)
@@ -74,7 +76,7 @@ def online(answers: np.ndarray, confidences: np.ndarray, members: np.ndarray) ->
 def offline(answers: np.ndarray, confidences: np.ndarray, members: np.ndarray) -> np.ndarray:
     """How many widths each answer lies above the *out* curve, whose models never saw the candidate.
 
-    The paper's score is the probability of a lower answer; this one, which has the same order, is its quantile.
+    The paper's score is the probability of a lower answer; this one, in the same order, is its quantile.
     """
     curves = Curves.of(confidences, members)
     return (answers - curves.mean_out) / curves.width_out

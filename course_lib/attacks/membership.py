@@ -57,7 +57,9 @@ class ShadowAttack:
     def learnt_from(cls, answers: np.ndarray, members: np.ndarray, labels: np.ndarray) -> "ShadowAttack":
         """Learn from shadow models' `answers` (models, n, classes) and their `members`, bool (models, n)."""
         if answers.shape[:2] != members.shape:
-            message = _("Expected answers (models, n, classes) for members (models, n), got {answers}, {members}.")
+            message = _(
+                "Expected answers (models, n, classes) for members (models, n), got {answers}, {members}."
+            )
             raise ValueError(message.format(answers=answers.shape, members=members.shape))
         features, of_class = log_softmax(answers.astype(np.float64), axis=-1), {}
         for label in np.unique(labels):

@@ -1,7 +1,7 @@
 """How good is an attack? True positives where false alarms are rare, with the uncertainty that counting has.
 
 A *positive* is an image that the attack calls a member of the training data. The true-positive rate (TPR) is
-the share of members that it finds, the false-positive rate (FPR) that of non-members which it accuses wrongly.
+the share of members that it finds, the false-positive rate (FPR) that of non-members that it accuses.
 An average over all thresholds (the area under the curve, AUC) says little about privacy: an attack that is
 certain about one person in a hundred harms that person, and hardly moves the average.
 
@@ -14,7 +14,7 @@ Source: Carlini et al. 2022, "Membership Inference Attacks From First Principles
 
 import numpy as np
 from scipy import stats
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 
 from course_lib.i18n import _
 
@@ -33,12 +33,15 @@ def tpr_at_fpr(scores: np.ndarray, members: np.ndarray, *, fpr: float) -> float:
     if fpr * outsiders < 1 - 1e-9:
         message = _("A false-positive rate of {fpr} cannot be measured with {outsiders} non-members.")
         raise ValueError(message.format(fpr=fpr, outsiders=outsiders))
-    rates, found, _thresholds = roc_curve(members, scores)
-    return float(found[rates <= fpr + 1e-9].max())
+    allowed = int(fpr * outsiders + 1e-9)
+    if allowed == outsiders:
+        return 1.0
+    threshold = np.sort(scores[~members])[::-1][allowed]
+    return float((scores[members] > threshold).mean())
 
 
 def tprs(scores: np.ndarray, members: np.ndarray, *, fprs: np.ndarray) -> np.ndarray:
-    """`tpr_at_fpr` for several targets at several rates: (targets, n) and (targets, n) to (targets, rates)."""
+    """`tpr_at_fpr` for several targets at several rates: twice (targets, n) to (targets, rates)."""
     rows = zip(scores, members, strict=True)
     return np.array([[tpr_at_fpr(row, of_row, fpr=fpr) for fpr in fprs] for row, of_row in rows])
 

@@ -107,15 +107,13 @@ def train_together(
 ) -> Networks:
     """One network for each row of `members`, trained on the images that its row marks, and on no other.
 
-    `images`: float32 (n, features); `labels`: integers (n,), 0 to 9; `members`: bool (models, n), equally many
-    in each row. Raises ValueError for other shapes, for rows of unequal size, and for none.
+    `images`: float32 (n, features); `labels`: integers (n,), 0 to 9; `members`: bool (models, n), equally
+    many in each row. Raises ValueError for other shapes, for rows of unequal size, and for none.
     """
     own = _own_images(images, labels, members)
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels).long()
     generator = torch.Generator().manual_seed(seed)
-    networks = Networks.new(
-        len(own), features=images.shape[1], hidden=training.hidden, generator=generator
-    )
+    networks = Networks.new(len(own), features=images.shape[1], hidden=training.hidden, generator=generator)
     for weights in networks.weights:
         weights.requires_grad_()
     optimizer = torch.optim.AdamW(
@@ -137,12 +135,10 @@ def _own_images(images: np.ndarray, labels: np.ndarray, members: np.ndarray) -> 
     """The numbers of each network's own images, int64 (models, own)."""
     if images.ndim != 2 or labels.shape != (len(images),) or members.shape[1:] != (len(images),):
         message = _(
-            "Expected images (n, features), labels (n,) and members (models, n), got shapes {images}, {labels} "
-            "and {members}."
+            "Expected images (n, features), labels (n,) and members (models, n), got shapes {images}, "
+            "{labels} and {members}."
         )
-        raise ValueError(
-            message.format(images=images.shape, labels=labels.shape, members=members.shape)
-        )
+        raise ValueError(message.format(images=images.shape, labels=labels.shape, members=members.shape))
     counts = members.sum(axis=1)
     if len(counts) == 0 or counts.min() != counts.max() or counts[0] == 0:
         message = _("Expected equally many training images for each model, at least one, got {counts}.")

@@ -10,7 +10,6 @@ Basic Countermeasures", CCS 2015, algorithm 1, and section 5 for the black box a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -46,33 +45,25 @@ class AnsweringModel:
         return confidences if self._decimals is None else confidences.round(decimals=self._decimals)
 
 
-@dataclass(frozen=True)
-class Rebuilt:
-    """An input of shape (features,) in [0, 1] that was rebuilt, and how sure the model is of its class."""
-
-    image: Tensor
-    confidence: float
-
-
 def invert_class(
     model: Model, label: int, *, features: int, steps: int = 20, step_size: float = 5.0
-) -> Rebuilt:
-    """Begin with zeros and walk down 1 - confidence of `label`, along its gradient, inside [0, 1].
+) -> Tensor:
+    """Begin with zeros and climb along the gradient of the confidence of `label`, inside [0, 1].
 
-    The best input on the way is returned. `model` maps (n, features) to scores (n, classes). Raises
-    ValueError when steps are fewer than one or the step size is not above 0.
+    Returns the input it comes to, float32 of shape (features,). Raises ValueError when steps are fewer than
+    one or the step size is not above 0.
 
     >>> model = lambda inputs: inputs @ torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
-    >>> invert_class(model, 1, features=2).image
+    >>> invert_class(model, 1, features=2)
     tensor([0., 1.])
     """
 
-    def gradient(image: Tensor) -> tuple[float, Tensor]:
+    def slope(image: Tensor) -> Tensor:
         image = image.requires_grad_(True)
         confidence = model(image[None]).softmax(dim=1)[0, label]
-        return confidence.item(), torch.autograd.grad(confidence, image)[0]
+        return torch.autograd.grad(confidence, image)[0]
 
-    return _climb(gradient, features, steps, step_size)
+    return _climb(slope, features, steps, step_size)
 
 
 def invert_from_confidences(
@@ -83,17 +74,16 @@ def invert_from_confidences(
     steps: int = 20,
     step_size: float = 5.0,
     difference: float = 0.01,
-) -> Rebuilt:
+) -> Tensor:
     """The same from answers alone: each step asks about the input, and about it with one feature changed.
 
-    That makes (features + 1) * steps questions. `ask` maps inputs (n, features) to confidences (n, classes);
-    each feature is moved
-    by `difference`, inside [0, 1]: so far that the answers show it. Raises
-    ValueError as `invert_class` does, and for a difference that is not above 0.
+    That makes (features + 1) * steps questions. Each feature is moved by `difference`, inside [0, 1]: it
+    should be so large that the answers show it. Raises ValueError as `invert_class` does, and for a
+    difference that is not above 0.
 
     >>> model = lambda inputs: inputs @ torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
     >>> asked = AnsweringModel(model)
-    >>> invert_from_confidences(asked, 1, features=2).image, asked.questions
+    >>> invert_from_confidences(asked, 1, features=2), asked.questions
     (tensor([0., 1.]), 60)
     """
     if not difference > 0:
@@ -101,29 +91,24 @@ def invert_from_confidences(
             _("A difference above 0 was expected, but {difference} came.").format(difference=difference)
         )
 
-    def gradient(image: Tensor) -> tuple[float, Tensor]:
+    def slope(image: Tensor) -> Tensor:
         # Towards the farther end of [0, 1], so that no question is out of range.
         moved = torch.where(
             image <= 0.5, (image + difference).clamp(max=1), (image - difference).clamp(min=0)
         )
         change = moved - image
         answers = ask(torch.cat([image[None], image + torch.diag(change)]))[:, label]
-        return answers[0].item(), (answers[1:] - answers[0]) / change
+        return (answers[1:] - answers[0]) / change
 
-    return _climb(gradient, features, steps, step_size)
+    return _climb(slope, features, steps, step_size)
 
 
-def _climb(
-    gradient: Callable[[Tensor], tuple[float, Tensor]], features: int, steps: int, step_size: float
-) -> Rebuilt:
-    """Algorithm 1: follow what `gradient` says of the confidence, stay in [0, 1], keep the best."""
+def _climb(slope: Callable[[Tensor], Tensor], features: int, steps: int, step_size: float) -> Tensor:
+    """Algorithm 1 of the paper, but for its early stops: follow `slope`, and stay in [0, 1]."""
     if steps < 1 or not step_size > 0:
         message = _("At least one step, of a size above 0, was expected, but {steps} of {size} came.")
         raise ValueError(message.format(steps=steps, size=step_size))
-    image, best = torch.zeros(features), Rebuilt(torch.zeros(features), -1.0)
+    image = torch.zeros(features)
     for _step in range(steps):
-        confidence, slope = gradient(image)
-        if confidence > best.confidence:
-            best = Rebuilt(image.detach(), confidence)
-        image = (image.detach() + step_size * slope).clamp(0, 1)
-    return best
+        image = (image + step_size * slope(image)).detach().clamp(0, 1)
+    return image

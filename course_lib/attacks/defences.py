@@ -1,16 +1,15 @@
 """Defences, to be measured with the same attacks: answers that say less, and training under noise.
 
 Promises: `rounded` and `label_only` change answers and no model; whoever asks gets nothing finer.
-`train_privately` makes models that are each (epsilon, delta)-private for one image added or removed, with
-Opacus's per-image gradients and noise. Every batch holds all images, so that no luck of the draw enters the
-accounting: it is that of the Gaussian mechanism, repeated.
+`train_privately`, with the noise that `noise_multiplier` names, makes models that are each (epsilon,
+delta)-private for one image added or removed, with Opacus's per-image gradients. Every batch holds all images,
+so that no luck of the draw enters the accounting: it is that of the Gaussian mechanism, repeated.
 Leaves out: noise that protects anyone. It comes from a seed, so that a learner gets the same numbers.
 Regularisation needs nothing from here (`targets.Training`).
 
 Source: Abadi et al. 2016, "Deep Learning with Differential Privacy"; Opacus 1.6.0.
 """
 
-import math
 import warnings
 
 import numpy as np
@@ -54,8 +53,7 @@ def label_only(answers: np.ndarray) -> np.ndarray:
 def noise_multiplier(*, epsilon: float, delta: float, steps: int) -> float:
     """How many times the longest gradient the noise of each of `steps` full batches must measure.
 
-    Without a promise (an infinite epsilon) it is 0. Raises ValueError for any other epsilon or delta that
-    promises nothing.
+    Raises ValueError for an epsilon or delta that promises nothing.
 
     >>> 3.2 < noise_multiplier(epsilon=8.0, delta=1e-5, steps=30) < 3.4
     True
@@ -63,8 +61,6 @@ def noise_multiplier(*, epsilon: float, delta: float, steps: int) -> float:
     if not (epsilon > 0 and 0 < delta < 1):
         message = _("epsilon must be above 0 and delta between 0 and 1, but {epsilon} and {delta} came.")
         raise ValueError(message.format(epsilon=epsilon, delta=delta))
-    if math.isinf(epsilon):
-        return 0.0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Optimal order is the largest alpha")  # of its first guess
         warnings.filterwarnings("ignore", message="divide by zero encountered in log")  # nobody is left out
@@ -78,19 +74,18 @@ def train_privately(
     labels: np.ndarray,
     members: np.ndarray,
     *,
-    epsilon: float,
-    delta: float,
+    noise: float,
+    steps: int,
     seed: int,
-    steps: int = 30,
     learning_rate: float = 8.0,
     progress: bool = True,
 ) -> list[nn.Linear]:
     """One linear model for each row of `members`, trained with DP-SGD on the images that its row marks.
 
     `images`: float32 (n, features), best of length 1 (`course_lib.dp_sgd.PublicScaling`); `labels`: integers
-    (n,), 0 to 9; `members`: bool (models, n). Raises ValueError as `noise_multiplier` does.
+    (n,), 0 to 9; `members`: bool (models, n); `noise`: what `noise_multiplier` says for as many `steps`, or 0
+    for no promise at all.
     """
-    noise = noise_multiplier(epsilon=epsilon, delta=delta, steps=steps)
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels).long()
     generator, models = torch.Generator().manual_seed(seed), []
     for row in tqdm(torch.from_numpy(members), desc="DP-SGD", disable=not progress):

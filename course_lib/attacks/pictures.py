@@ -111,7 +111,7 @@ def draw_defences(points: Mapping[str, tuple[float, float, float, float]], *, fp
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for place, (name, (accuracy, tpr, low, high)) in enumerate(points.items()):
         colour = _STYLES[place % len(_STYLES)][0]
-        marker = "osD^vP*Xh"[place % 9]
+        marker = "osD^vP*Xh<"[place % 10]
         axes.errorbar(
             accuracy,
             tpr,
@@ -124,8 +124,11 @@ def draw_defences(points: Mapping[str, tuple[float, float, float, float]], *, fp
     axes.axhline(fpr, color=GREY, linewidth=1)
     axes.annotate(_("by chance"), (axes.get_xlim()[0], fpr), xytext=(4, 4), textcoords="offset points")
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(_as_percent))
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda _value, _place: ""))
+    axes.set_yticks(
+        ticks := [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1], [_as_percent(tick) for tick in ticks]
+    )
+    axes.minorticks_off()
+    axes.set_ylim(fpr / 2, ticks[-1])
     axes.xaxis.set_major_formatter(FuncFormatter(_as_percent))
     axes.set_xlabel(_("accuracy on new images"))
     axes.set_ylabel(_("members found, at {fpr}% false positives").format(fpr=number(100 * fpr, 1)))
@@ -143,4 +146,4 @@ def _percent(axes: Axes, smallest: float) -> None:
 
 
 def _as_percent(value: float, _place: int = 0) -> str:
-    return _("{percent}%").format(percent=number(100 * value, 0 if value > 0.0099 else 1))
+    return _("{percent}%").format(percent=number(100 * value, 1 if 0 < value < 0.0099 else 0))

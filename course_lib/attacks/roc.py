@@ -20,24 +20,34 @@ from course_lib.i18n import _
 
 
 def tpr_at_fpr(scores: np.ndarray, members: np.ndarray, *, fpr: float) -> float:
-    """The largest TPR that a threshold on `scores` reaches with a share of at most `fpr` false positives.
+    """The share of members that is called so where a share of at most `fpr` of the non-members may be.
 
-    `scores`: (n,), the higher the surer of membership; `members`: bool (n,). Raises ValueError where `fpr` of
-    the non-members is less than one of them: so small a rate was not measured.
+    Arguments and errors as in `called_members`.
 
     >>> scores, members = np.array([9, 8, 7, 6, 5, 4]), np.array([True, True, False, True, False, False])
     >>> round(tpr_at_fpr(scores, members, fpr=1 / 3), 2)
-    1.0
+    0.67
     """
-    outsiders = int((~members).sum())
-    if fpr * outsiders < 1 - 1e-9:
+    return float(called_members(scores, members, fpr=fpr)[members].mean())
+
+
+def called_members(scores: np.ndarray, members: np.ndarray, *, fpr: float) -> np.ndarray:
+    """Whom the attack calls a member, bool (n,): who scores higher than the last non-member it may accuse.
+
+    `scores`: (n,), the higher the surer of membership; `members`: bool (n,). The threshold stands at that
+    non-member, not just above the next one: only so does an attack that knows nothing find no more than `fpr`
+    of the members on average. Raises ValueError where `fpr` of the non-members is less than one of them: so
+    small a rate was not measured.
+
+    >>> called_members(np.array([5, 4, 3]), np.array([True, False, False]), fpr=0.5).tolist()
+    [True, False, False]
+    """
+    outsiders = np.sort(scores[~members])[::-1]
+    allowed = int(fpr * len(outsiders) + 1e-9)
+    if not 1 <= allowed <= len(outsiders):
         message = _("A false-positive rate of {fpr} cannot be measured with {outsiders} non-members.")
-        raise ValueError(message.format(fpr=fpr, outsiders=outsiders))
-    allowed = int(fpr * outsiders + 1e-9)
-    if allowed == outsiders:
-        return 1.0
-    threshold = np.sort(scores[~members])[::-1][allowed]
-    return float((scores[members] > threshold).mean())
+        raise ValueError(message.format(fpr=fpr, outsiders=len(outsiders)))
+    return scores > outsiders[allowed - 1]
 
 
 def tprs(scores: np.ndarray, members: np.ndarray, *, fprs: np.ndarray) -> np.ndarray:

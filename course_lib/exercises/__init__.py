@@ -46,7 +46,7 @@ __all__ = ["TOPICS", "Outcome", "Progress", "check", "exercise", "progress"]
 TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
     "visualize_results": N_("Show what a model does"),
-    "what_models_leak": N_("See what a model leaks"),
+    "what_models_leak": N_("What models leak"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
     "secret_sharing": N_("Share a secret"),

@@ -15,18 +15,18 @@ def tpr_at_fpr(answer):
     """The answer takes scores (n,), members (bool, n) and a rate; it returns the share of members found."""
     members = np.array([True, False] * 8)
     scores = np.array([9.0, 8, 7, 6, 5, 4, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6])
-    for fpr, expected in ((0.0, 0.125), (0.125, 0.25), (0.5, 0.625)):
+    for fpr, expected in ((0.125, 0.125), (0.25, 0.25), (0.5, 0.5)):
         rate = answer(scores.copy(), members.copy(), fpr)
         if not np.isclose(rate, expected):
             return _(
-                "For the scores 9, 8, 7, …, -6, every second one a non-member's, and a false-positive rate of "
-                "{fpr}, the attack finds {expected} of the members, but your answer is {rate}."
+                "For the scores 9, 8, 7, …, -6, every second one a non-member's, and a false-positive rate "
+                "of {fpr}, the attack finds {expected} of the members, but your answer is {rate}."
             ).format(fpr=fpr, expected=expected, rate=rate)
-    rate = answer(np.array([2.0, 1, 1, 1]), np.array([True, True, False, False]), 0.0)
+    rate = answer(np.array([2.0, 1, 1, 1]), np.array([True, True, False, False]), 0.5)
     if not np.isclose(rate, 0.5):
         return _(
-            "Where a member has the same score as a non-member, no threshold tells them apart: of the scores "
-            "2 and 1 only the 2 is found beside non-members with 1, but your answer is {rate}."
+            "Members with scores of 2 and 1, non-members with 1 and 1: only the 2 is above the threshold, "
+            "so a share of 0.5 is found, but your answer is {rate}."
         ).format(rate=rate)
     return None
 
@@ -59,6 +59,6 @@ def offline(answer):
     if np.allclose(np.argsort(scores), np.argsort(-expected)):
         return _("The higher the answer, the surer is membership: your scores have the other sign.")
     return _(
-        "The first candidate lies {expected} widths above the mean of its models, but your score is {score}. The "
-        "width is one for all: the standard deviation of all distances from the candidates' means."
+        "The first candidate lies {expected} widths above the mean of its models, but your score is {score}. "
+        "The width is one for all: the standard deviation of all distances from the candidates' means."
     ).format(expected=round(float(expected[0]), 2), score=round(float(scores[0]), 2))

@@ -46,7 +46,7 @@ class AnsweringModel:
 
 
 def invert_class(
-    model: Model, label: int, *, features: int, steps: int = 20, step_size: float = 5.0
+    model: Model, label: int, *, features: int, steps: int = 10, step_size: float = 5.0
 ) -> Tensor:
     """Begin with zeros and climb along the gradient of the confidence of `label`, inside [0, 1].
 
@@ -71,7 +71,7 @@ def invert_from_confidences(
     label: int,
     *,
     features: int,
-    steps: int = 20,
+    steps: int = 10,
     step_size: float = 5.0,
     difference: float = 0.01,
 ) -> Tensor:
@@ -84,7 +84,7 @@ def invert_from_confidences(
     >>> model = lambda inputs: inputs @ torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
     >>> asked = AnsweringModel(model)
     >>> invert_from_confidences(asked, 1, features=2), asked.questions
-    (tensor([0., 1.]), 60)
+    (tensor([0., 1.]), 30)
     """
     if not difference > 0:
         raise ValueError(

@@ -2,8 +2,8 @@
 
 Promises: `rounded` and `label_only` change answers and no model; whoever asks gets nothing finer.
 `train_privately`, with the noise that `noise_multiplier` names, makes models that are each (epsilon,
-delta)-private for one image added or removed, with Opacus's per-image gradients. Every batch holds all images,
-so that no luck of the draw enters the accounting: it is that of the Gaussian mechanism, repeated.
+delta)-private for one image added or removed, with Opacus's per-image gradients. Every batch holds all
+images, so that no luck of the draw enters the accounting: it is that of the Gaussian mechanism, repeated.
 Leaves out: noise that protects anyone. It comes from a seed, so that a learner gets the same numbers.
 Regularisation needs nothing from here (`targets.Training`).
 

@@ -122,7 +122,9 @@ def draw_defences(points: Mapping[str, tuple[float, float, float, float]], *, fp
             label=name,
         )
     axes.axhline(fpr, color=GREY, linewidth=1)
-    axes.annotate(_("by chance"), (axes.get_xlim()[0], fpr), xytext=(4, 4), textcoords="offset points")
+    axes.annotate(
+        _("by chance"), (axes.get_xlim()[1], fpr), xytext=(-4, 4), textcoords="offset points", ha="right"
+    )
     axes.set_yscale("log")
     axes.set_yticks(
         ticks := [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1], [_as_percent(tick) for tick in ticks]

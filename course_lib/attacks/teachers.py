@@ -49,11 +49,11 @@ def votes_on_groups(predictions: np.ndarray, groups: np.ndarray, *, teachers: in
     array([[1, 2],
            [1, 0]])
     """
-    of_group = np.arange(groups.max() + 1)[:, np.newaxis] == groups
-    given = np.arange(CLASSES) == predictions[..., np.newaxis]
-    counts = np.einsum("gn,tnc->tgc", of_group.astype(np.float32), given.astype(np.float32))
+    shape = (len(predictions), groups.max() + 1, CLASSES)
+    of_teacher = (np.bincount(groups * CLASSES + row, minlength=shape[1] * CLASSES) for row in predictions)
+    counts = np.array(list(of_teacher)).reshape(shape)
     votes = np.arange(CLASSES) == counts.argmax(axis=-1)[..., np.newaxis]
-    return votes.reshape(-1, teachers, len(of_group), CLASSES).sum(axis=1)
+    return votes.reshape(-1, teachers, *shape[1:]).sum(axis=1)
 
 
 def look_alike(features: np.ndarray, *, groups: int, seed: int) -> np.ndarray:

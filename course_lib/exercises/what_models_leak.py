@@ -62,3 +62,38 @@ def offline(answer):
         "The first candidate lies {expected} widths above the mean of its models, but your score is {score}. "
         "The width is one for all: the standard deviation of all distances from the candidates' means."
     ).format(expected=round(float(expected[0]), 2), score=round(float(scores[0]), 2))
+
+
+@exercise(
+    "what_models_leak.targeted_step",
+    title=N_("Take one step towards the answer of your choice"),
+    hint=N_("The loss for the target should fall: against which direction of each pixel's slope do you go?"),
+)
+def targeted_step(answer):
+    """The answer takes a slope function, an image, a target and epsilon; it returns the changed image."""
+    weights = np.array([[2.0, -1.0, 0.5, 0.0], [-2.0, 1.0, -0.5, 0.0]])
+    image = np.array([0.5, 0.5, 0.05, 0.5])
+    found = np.asarray(answer(lambda image, label: weights[label], image.copy(), 1, 0.1), dtype=float)
+    if found.shape != image.shape:
+        return _("An image of shape {expected} was expected, but the shape is {shape}.").format(
+            expected=image.shape, shape=found.shape
+        )
+    if np.allclose(found, [0.4, 0.6, 0.0, 0.5]) or np.allclose(found, [0.4, 0.6, -0.05, 0.5]):
+        return _("That is a step away from the target: its loss should fall, not rise.")
+    if np.allclose(found, [0.6, 0.4, 0.15, 0.5]):
+        return _hint_about_range(answer, weights)
+    if np.allclose(found, image - 0.1 * weights[1]):
+        return _("Every pixel whose slope is not 0 should move by `epsilon`: only the slope's sign counts.")
+    return _(
+        "For slopes of -2, 1, -0.5 and 0, the pixels 0.5, 0.5, 0.05 and 0.5, and `epsilon` = 0.1, the image"
+        " [0.6, 0.4, 0.15, 0.5] was expected, but your answer is {found}."
+    ).format(found=np.round(found, 3).tolist())
+
+
+def _hint_about_range(answer, weights) -> str | None:
+    """Whether pixels stay between 0 and 1."""
+    edges = np.array([0.95, 0.05, 0.5, 0.0])
+    found = np.asarray(answer(lambda image, label: weights[label], edges.copy(), 1, 0.1), dtype=float)
+    if np.allclose(found, [1.0, 0.0, 0.6, 0.0]):
+        return None
+    return _("Pixels stay between 0 and 1: 0.95 plus 0.1 is 1, and 0.05 less 0.1 is 0.")

@@ -35,8 +35,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import binom
-from torch import nn
-from torch.nn import functional
 
 from course_lib.attacks import audit_pictures, example_pictures, pictures
 from course_lib.attacks.adversarial import accuracy_under
@@ -288,12 +286,12 @@ check("what_models_leak.offline", offline_scores)
 # %% tags=["nbval-ignore-output", "reason:training"]
 def train_network(images, labels, seed):
     torch.manual_seed(seed)
-    network = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    network = torch.nn.Sequential(torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=0.005)
     for _epoch in range(5):
         for batch in torch.randperm(len(images)).split(100):
             optimizer.zero_grad()
-            functional.cross_entropy(network(images[batch]), labels[batch]).backward()
+            torch.nn.functional.cross_entropy(network(images[batch]), labels[batch]).backward()
             optimizer.step()
     return network
 
@@ -336,7 +334,7 @@ read = {name: judge(torch.stack(images)).argmax(dim=1).numpy() for name, images 
 drawn = {name: torch.stack(images).reshape(10, 28, 28).numpy() for name, images in rebuilt.items()}
 show(
     example_pictures.draw_rebuilt(drawn, read),
-    alt=_("Five rebuilt of ten rebuilt digits. With two decimals and small steps the paper stays blank."),
+    alt=_("Five rows of ten rebuilt digits. With two decimals and small steps the paper stays blank."),
 )
 
 # %% [markdown]
@@ -365,7 +363,7 @@ show(
 # %% tags=["nbval-ignore-output", "reason:training"]
 def fgsm(model, images, labels, epsilon):
     images = images.detach().requires_grad_(True)
-    loss = functional.cross_entropy(model(images), labels, reduction="sum")
+    loss = torch.nn.functional.cross_entropy(model(images), labels, reduction="sum")
     slope = torch.autograd.grad(loss, images)[0]
     return (images.detach() + epsilon * slope.sign()).clamp(0, 1)
 
@@ -378,10 +376,8 @@ def pgd(model, images, labels, epsilon, steps=10):
     return changed
 
 
-test_pixels, test_digits = (
-    torch.from_numpy(test_images).reshape(-1, 784) / 255,
-    torch.from_numpy(test_labels).long(),
-)
+test_pixels = torch.from_numpy(test_images).reshape(-1, 784) / 255
+test_digits = torch.from_numpy(test_labels).long()
 some, some_digits = test_pixels[[0, 1, 2, 3, 4, 7]], test_digits[[0, 1, 2, 3, 4, 7]]
 changed = fgsm(service, some, some_digits, epsilon=0.1)
 drawn = [images.reshape(-1, 28, 28).numpy() for images in (some, changed)]
@@ -569,7 +565,7 @@ print(f"{audit_lower_bound(18, 20, delta=0, confidence=0.95, canaries=20):.2f}")
 @cached
 def audited(epsilons, seed):
     (images, labels), _exam = mnist.load_data()
-    inputs = functional.normalize(torch.from_numpy(images[:1000]).reshape(-1, 784).float())
+    inputs = torch.nn.functional.normalize(torch.from_numpy(images[:1000]).reshape(-1, 784).float())
     canaries = Canaries.lone_pixels(features=784, seed=seed)
     scores = [
         canary_scores(canaries, inputs, labels[:1000], epsilon=epsilon, delta=1e-5, seed=seed)

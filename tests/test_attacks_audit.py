@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from opacus.optimizers import DPOptimizer
 from scipy.optimize import brentq
 from scipy.stats import binom, norm
 
@@ -155,6 +156,22 @@ def test_a_training_that_remembers_is_found_out_and_a_private_one_keeps_its_prom
         assert correct == 60 and bound > 2.5
     else:
         assert 30 < correct < 60 and bound <= epsilon
+
+
+def test_the_audited_training_adds_the_noise_that_its_epsilon_asks_for(monkeypatch, data):
+    """Full batches: ten sums that one example moves by at most 1, so mu = sqrt(10) / noise, exactly."""
+    seen, before = [], DPOptimizer.add_noise
+
+    def watched(self):
+        seen.append((self.noise_multiplier, self.max_grad_norm, self.expected_batch_size))
+        before(self)
+
+    monkeypatch.setattr(DPOptimizer, "add_noise", watched)
+    canaries = Canaries.lone_pixels(features=120, seed=1)
+    canary_scores(canaries, *data, epsilon=4.0, delta=1e-5, seed=1)
+    ((noise, clip, batch),) = set(seen)
+    assert len(seen) == 10 and clip == 1.0 and batch == 80 + canaries.included.sum()
+    assert 0.97 * 4 < gaussian_epsilon(math.sqrt(10) / noise, delta=1e-5) <= 4
 
 
 def test_a_model_that_saw_no_canary_favours_none(data):

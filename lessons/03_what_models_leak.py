@@ -1,16 +1,16 @@
 # %% [markdown]
 # # What models leak, and how to measure it
 #
-# A hospital trains a model on its patients' images and lets everybody ask it. It never shows an image. Can
-# somebody who sees nothing but the answers still find out **who was in the training data**? To have been a
-# patient of a cancer clinic is a secret in itself. In this lesson you attack models of your own, measure how
-# much they give away, and see which defences work.
+# A hospital trains a model on its patients' images and lets everybody ask it. It never shows an image. Can somebody
+# who sees nothing but the answers still find out **who was in the training data**? To have been a patient of a cancer
+# clinic is a secret in itself. In this lesson you attack models of your own, measure how much they give away, and see
+# which defences work.
 #
 # After this lesson you will be able to
 #
 # - find members of the training data by loss, by shadow models, and by likelihood ratio;
 # - measure an attack where it hurts: how many members it finds when false alarms are rare;
-# - rebuild what a class looks like from confidences, and fool a model with a change that nobody sees;
+# - rebuild what a class looks like from confidences, and fool a model with a change that people hardly notice;
 # - compare defences by leak, accuracy and cost;
 # - audit a privacy promise, and say what an audit proves.
 #
@@ -24,9 +24,9 @@
 # | sees | | everything | answers to questions: a confidence for each class |
 # | should not learn | | | whose image was used, and what it shows |
 #
-# **Whom may you use this on?** On models of your own, and on those of somebody who asked you to. To find out
-# who was in a data set harms these people, and is illegal in many places. The good reason to attack is to know
-# what you would give away *before* you publish it.
+# **Whom may you use this on?** On models of your own, and on those of somebody who asked you to. To find out who was
+# in a data set harms these people, and is often illegal. The good reason to attack is to know what you would give
+# away *before* you publish it.
 
 # %% tags=["imports"]
 import time
@@ -42,7 +42,7 @@ from course_lib.attacks.audit import audit_lower_bound, count_correct, guess
 from course_lib.attacks.canaries import Canaries, canary_scores
 from course_lib.attacks.defences import label_only, noise_multiplier, rounded, scores_of, train_privately
 from course_lib.attacks.inversion import AnsweringModel, invert_from_confidences
-from course_lib.attacks.likelihood_ratio import each_in_turn, offline, online, ratio_by_hand
+from course_lib.attacks.likelihood_ratio import Curves, each_in_turn, offline, online, ratio_by_hand
 from course_lib.attacks.membership import ShadowAttack, loss_threshold, scaled_confidence
 from course_lib.attacks.roc import area_under_curve, called_members, clopper_pearson, mean_band, tprs
 from course_lib.attacks.targets import Training, random_halves, small_images, train_together
@@ -58,13 +58,13 @@ from course_lib.pate.accounting.gaussian import gaussian_epsilon, gnmax_mu
 # %% [markdown]
 # ## The idea by hand
 #
-# A model is surer of what it has learnt from than of what it sees for the first time. The **loss** says how
-# unsure it is: minus the logarithm of the confidence that it gives the true class. So who has a low loss was
-# probably in the training data, was a **member**. The simplest attack of all (Yeom et al., 2018) calls everybody
-# a member whose loss lies below a threshold.
+# A model is surer of what it has learnt from than of what it sees for the first time. The **loss** says how unsure it
+# is: minus the logarithm of the confidence that it gives the true class. So whoever has a low loss was probably in
+# the training data: a **member**. The simplest attack of all (Yeom et al., 2018) calls everybody a member whose loss
+# lies below a threshold.
 #
-# Below are six losses, three of members and three of others. For each threshold, count two shares: the members
-# that are found (**true-positive rate**, TPR), and the others that are accused (**false-positive rate**, FPR).
+# Below are six losses, three of members and three of others. For each threshold, count two shares: the members that
+# are found (**true-positive rate**, TPR), and the others that are accused (**false-positive rate**, FPR).
 
 # %%
 losses = np.array([0.01, 0.02, 0.9, 0.05, 0.3, 1.2])
@@ -77,13 +77,13 @@ for threshold in (0.03, 0.1, 1):
 # ## Two models, many times
 #
 # The first 2,000 images of MNIST are our **candidates**, at half their width and height. A target learns from a
-# random half of them, 1,000 members; the other 1,000 are non-members, and nothing but the model tells the two
-# apart. One kind of target **overfits**: it goes over its 1,000 images thirty times. The other is **careful**:
-# the same network learns from 10,000 images, its half of the candidates among them, in five rounds.
+# random half of them, 1,000 members; the other 1,000 are non-members, and nothing but the model tells the two apart.
+# One kind of target **overfits**: it goes over its 1,000 images thirty times. The other is **careful**: the same
+# network learns from 10,000 images, its half of the candidates among them, in five rounds.
 #
-# One target says little, it may be a lucky one. So we train many of each kind, every one with a half of its own.
-# They lie in one tensor and learn at the same time, which takes seconds instead of minutes. The work is done
-# once: the notebooks in other languages find it on your machine.
+# One target says little: it may be a lucky one. So we train many of each kind, every one with a half of its own. They
+# lie in one tensor and learn at the same time, which takes seconds instead of minutes. The work is done once: the
+# notebooks in other languages find it on your machine.
 
 
 # %% tags=["nbval-ignore-output", "reason:progress"]
@@ -113,19 +113,19 @@ careful = trained(models=32, images=10_000, epochs=5, batch_size=200, weight_dec
 # ## By loss, and by shadow models
 #
 # The figure shows the losses for one target of each kind. Where the two curves lie apart, the model leaks. The
-# numbers below are for the targets that overfit: the share of right answers on their own images, and on images
-# that are new to them. The gap is what overfitting means. The third is the **area under the curve** (AUC): how often
-# a random member has a lower loss than a random non-member. A coin gets 0.5, so 0.56 sounds harmless.
+# numbers below are for the targets that overfit: the share of right answers on their own images, and on images that
+# are new to them. The gap is what overfitting means. The third is the **area under the curve** (AUC): how often a
+# random member has a lower loss than a random non-member. A coin gets 0.5, so 0.56 sounds harmless.
 #
 # But an average hides what matters. An attack that is sure about *one person in a hundred* harms that person, and
-# hardly moves the average. So we ask (Carlini et al., 2022): which share of the members does the attack find, if
-# at most **0.1%** of the non-members may be accused? And with **1%**? That is the second line: by loss, no more
-# than an attack that guesses.
+# hardly moves the average. So we ask (Carlini et al., 2022): which share of the members does the attack find, if at
+# most **0.1%** of the non-members may be accused? And with **1%**? That is the second line: by loss, no more than an
+# attack that guesses.
 #
 # What do answers about members look like? The attacker can learn that. Train **shadow models** on images of one's
-# own, for which one knows who is a member, and let a classifier learn to tell answers about members from others,
-# one for each class (Shokri et al., 2017). Here the last 32 models are the shadow models, the first 32 the targets.
-# The last line: this attack finds more, but not much.
+# own, for which one knows who is a member, and let a classifier learn to tell answers about members from others, one
+# for each class (Shokri et al., 2017). Here the last 32 models are the shadow models, the first 32 the targets. The
+# last line: this attack finds more, but not much.
 
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -154,9 +154,9 @@ for scores in (-losses_of(overfit), by_shadows):
 # %% [markdown]
 # ### Exercise 1
 #
-# Write the measure. `scores` say how sure the attack is of each candidate, `members` who is one. Put the threshold
-# at the score of the last non-member who may be accused, if at most a share `fpr` of them may (at least one).
-# Return the share of the members who score higher.
+# Write the measure. `scores` say how sure the attack is of each candidate, `members` who is one. Put the threshold at
+# the score of the last non-member who may be accused, if at most a share `fpr` of them may (at least one). Return the
+# share of the members who score higher.
 
 
 # %% tags=["exercise"]
@@ -173,15 +173,15 @@ check("what_models_leak.tpr_at_fpr", tpr_at_fpr)
 # %% [markdown]
 # ## The likelihood ratio
 #
-# One thing these attacks don't know: some images are *hard*. A clear 1 has a low loss in any model, an odd 4 only
-# in models that have learnt it by heart. One threshold for all mixes them up. So ask about each candidate on its own.
+# One thing these attacks don't know: some images are *hard*. A clear 1 has a low loss in any model, an odd 4 only in
+# models that have learnt it by heart. One threshold for all mixes them up. So ask about each candidate on its own.
 # Some shadow models have learnt from it (**in**), the others have not (**out**). Each group's confidences make a
 # curve. Under which of the two is the target's answer likelier? The ratio of the two likelihoods is the best score
 # there is, if the curves are right. This is the **likelihood-ratio attack**, LiRA (Carlini et al., 2022).
 #
-# One trick: confidences crowd just below 1, where differences vanish. Their **log-odds**, $\ln(p / (1 - p))$,
-# spread out and look like bell curves. By hand, with three models in each group: the means are 3 and 1, both curves
-# are equally wide. An answer of 2 lies half way and speaks for neither. An answer of 3 speaks for *in* by a factor of
+# One trick: confidences crowd just below 1, where differences vanish. Their **log-odds**, $\ln(p / (1 - p))$, spread
+# out and look like bell curves. By hand, with three models in each group: the means are 3 and 1, both curves are
+# equally wide. An answer of 2 lies half way and speaks for neither. An answer of 3 speaks for *in* by a factor of
 # $e^3 \approx 20$.
 #
 # The figure shows two candidates, and model 0 as the target. For the left one the curves lie almost on top of each
@@ -202,7 +202,9 @@ confidences = scaled_confidence(overfit["answers"], labels)
 by_ratio = each_in_turn(online, confidences, members)
 called = np.array([called_members(*each, fpr=0.001) for each in zip(by_ratio, members, strict=True)])
 often = (called & members).sum(axis=0) / members.sum(axis=0)
-two = often.argsort(kind="stable")[[0, -1]]
+curves = Curves.of(confidences, members)
+gaps = curves.mean_in - curves.mean_out
+two = [abs(gaps).argmin(), gaps.argmax()]
 show(
     pictures.draw_curves(candidates[two], confidences[1:, two], members[1:, two], confidences[0, two]),
     alt=_(
@@ -214,18 +216,18 @@ show(
 # ## All candidates at once
 #
 # Each of the 64 models is the target once, with the other 63 as its shadow models. **Online**, the attacker trains
-# shadow models with and without the candidate. **Offline**, they were trained before anybody knew whom to ask
-# about: there is only the *out* curve, and the score is how far above it the answer lies.
+# shadow models with and without the candidate. **Offline**, they were trained before anybody knew whom to ask about:
+# there is only the *out* curve, and the score is how far above it the answer lies.
 #
-# Both axes are logarithmic, so that one sees the corner that matters. The bands (95%, bootstrap over targets) say
-# how sure the mean over the targets is. For a single target we could not say much: with 1,000 non-members, 0.1% is
+# Both axes are logarithmic, so that one sees the corner that matters. The bands (95%, bootstrap over targets) say how
+# sure the mean over the targets is. For a single target we could not say much: with 1,000 non-members, 0.1% is
 # **one** false alarm, and who has counted one in a thousand knows only that the rate is between 0.003% and 0.56%
 # (Clopper and Pearson's exact interval, printed first). Rates below 0.1% can't be measured here at all.
 #
-# By chance an attack finds 0.1% of the members there. The likelihood ratio finds more than 40 times as many, on a
-# model whose AUC by loss is 0.56. **And whom does it find?** The upper row of the second figure shows those that are
-# found most often when they are members, with the share of the models in which they are; the lower row some that
-# never are. Models leak those who are unlike all others. An average over everybody says nothing to them.
+# At that rate, chance finds 0.1% of the members. The likelihood ratio finds more than 40 times as many, on a model
+# whose AUC by loss is 0.56. **And whom does it find?** The upper row of the second figure shows those that are found
+# most often when they are members, with the share of the models in which they are; the lower row some that never are.
+# Models leak those who are unlike all others. An average over everybody says nothing to them.
 
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -252,10 +254,10 @@ show(
 # %% [markdown]
 # ### Exercise 2
 #
-# Write the offline attack for all candidates. `answers` are the target's scaled confidences (n,);
-# `confidences` (models, n) are those of the shadow models; `members` (models, n) says which of them learnt from
-# which candidate: those you must not use. For each candidate take the mean of the rest; as the width take one
-# number for all, the standard deviation of all the distances from these means.
+# Write the offline attack for all candidates. `answers` are the target's scaled confidences (n,); `confidences`
+# (models, n) are those of the shadow models; `members` (models, n) says which of them learnt from which candidate:
+# those you must not use. For each candidate take the mean of the rest; as the width take one number for all, the
+# standard deviation of all the distances from these means.
 
 
 # %% tags=["exercise"]
@@ -272,15 +274,15 @@ check("what_models_leak.offline", offline_scores)
 # %% [markdown]
 # ## What does a class look like?
 #
-# So far the attacker had an image and wondered whether the model had seen it. Now the attacker has **nothing but
-# the model**, and wants to see what it was trained on. **Model inversion** (Fredrikson, Jha and Ristenpart, 2015)
-# starts with blank paper and asks: which pixels make the model a little surer that this is a 3? Ink is added there,
-# taken away elsewhere, and so on, ten times.
+# So far the attacker had an image and wondered whether the model had seen it. Now the attacker has **nothing but the
+# model**, and wants to see what it was trained on. **Model inversion** (Fredrikson, Jha and Ristenpart, 2015) starts
+# with blank paper and asks: which pixels make the model a little surer that this is a 3? Ink is added there, taken
+# away elsewhere, and so on, ten times.
 #
-# Whoever has the model's weights (a **white box**) reads the direction from the gradient. The service's network
-# here has 784 inputs, 128 neurons and ten outputs; it learned from 10,000 images and is right in about 92 of 100
-# cases. It does not overfit: weights are kept small, as good practice has it. A second network, the **judge**,
-# learned from 10,000 other images. It will read what comes out, so that we don't have to trust our own eyes.
+# Whoever has the model's weights (a **white box**) reads the direction from the gradient. The service's network here
+# has 784 inputs, 128 neurons and ten outputs; it learned from 10,000 images and is right in about 92 of 100 cases. It
+# does not overfit: weights are kept small, as good practice has it. A second network, the **judge**, learned from
+# 10,000 other images. It will read what comes out, so that we don't have to trust our own eyes.
 
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -341,20 +343,20 @@ show(
 # The judge reads all ten digits right, whether the attacker has the weights or only answers. Answers with two
 # decimals stop the small steps: no pixel moves the confidence by enough to be seen, and the paper stays blank (which
 # the judge happens to read as a 5). But a defence has to be measured against an attacker who knows of it. This one
-# changes each pixel by **as much as it can**, and all ten are back, for the same number of questions. With one decimal
-# most of the paper stays blank.
+# changes each pixel by **as much as it can**, and all ten are back, for the same number of questions. With one
+# decimal most of the paper stays blank.
 #
 # What was stolen? Not one person's image: an average 3, which everybody knows. It turns serious where a class *is*
 # one person. In the paper the model recognised faces, and people picked the right person from a rebuilt face.
 #
-# ## A change that nobody sees
+# ## A small change
 #
-# The gradient that rebuilt a class also fools the model. A score is a sum of weights times pixels. Change *each*
-# of 784 pixels by only 0.1, always in the direction that hurts, with weights of 0.05: the score moves by
-# $784 \cdot 0.1 \cdot 0.05 \approx 3.9$, more than enough to turn an answer around. That is the **fast gradient sign
-# method** (FGSM; Goodfellow, Shlens and Szegedy, 2015). It takes one step of size ε for each pixel, in the direction in
-# which the loss rises. **Projected gradient descent** (PGD; Madry et al., 2018) takes many small ones, and goes back to
-# within ε after each. (This ε is a change of a pixel between 0 and 1. It has nothing to do with the ε of privacy.)
+# The gradient that rebuilt a class also fools the model. A score is a sum of weights times pixels. Change *each* of
+# 784 pixels by only 0.1, always in the direction that hurts, with weights of 0.05: the score moves by $784 \cdot 0.1
+# \cdot 0.05 \approx 3.9$, more than enough to turn an answer around. That is the **fast gradient sign method** (FGSM;
+# Goodfellow, Shlens and Szegedy, 2015). It takes one step of size ε for each pixel, in the direction in which the
+# loss rises. **Projected gradient descent** (PGD; Madry et al., 2018) takes many small ones, and goes back to within
+# ε after each. (This ε is a change of a pixel between 0 and 1. It has nothing to do with the ε of privacy.)
 #
 # Move ε below. Above are six digits with PGD's change and the service's answer, below the share of right answers on
 # 500 test images. The dotted curve changes the pixels by just as much, but in random directions.
@@ -410,8 +412,9 @@ show_interactive(
 
 # %% [markdown]
 # At ε = 0.1 random changes cost the service hardly anything: about 90 of 100 answers stay right. FGSM leaves fewer
-# than half of that, PGD fewer still, and at ε = 0.2 hardly any is left. No noise on the *training* helps here, and no
-# encryption: whoever can choose the question, chooses this one.
+# than half of that, PGD fewer still, and at ε = 0.2 hardly any is left. The tools of privacy don't help here, neither
+# noise on the training nor encryption: whoever can choose the question chooses this one. What does help, in part and
+# at a price, is to train on such images, too, as Madry et al. do.
 #
 # ### Exercise 3
 #
@@ -432,16 +435,18 @@ check("what_models_leak.targeted_step", targeted_step)
 # %% [markdown]
 # ## Defences
 #
-# Back to members. Each defence is attacked in the same way: 32 models (64 without a defence), each in turn the target,
-# and the attacker's shadow models have the same defence. To attack as if nobody had defended would measure nothing.
+# Back to members. Each defence is attacked in the same way: 32 models (64 without a defence), each in turn the
+# target, and the attacker's shadow models have the same defence. To attack as if nobody had defended would measure
+# nothing.
 #
 # - **Say less:** confidences rounded to one decimal, or nothing but the class.
 # - **Regularise:** fewer rounds over the images, and weights pulled towards zero.
 # - **More images:** the careful model.
-# - **DP-SGD** (lesson 04 explains it): a linear model, trained under noise with Opacus, for three values of ε at
-#   δ = 0.00001. The same model without noise shows what the noise itself does.
+# - **DP-SGD** (lesson 04 explains it): a linear model, trained under noise with Opacus, for three values of ε, for
+#   one image more or less, at δ = 0.00001. The same model without noise shows what the noise itself does.
 # - **PATE** (lesson 04, too): 50 teachers with 20 images each vote on 30 groups of public images. A student learns
-#   the noisy winners, and never sees a member's image. The last line is its ε: here for a teacher's 20 images at once.
+#   the noisy winners, and never sees a member's image. The last line is its ε: here for a teacher's 20 images at
+#   once.
 
 
 # %% tags=["nbval-ignore-output", "reason:progress"]
@@ -498,11 +503,11 @@ print(f"{epsilon:.1f}")
 #
 # - **Rounding does not help.** It stops whoever looks at the loss, not who compares with models of their own. Even
 #   the class alone gives most of it away: an odd image is classified rightly by the models that have learnt it.
-# - **Regularising helps** and costs little accuracy. **More images help more,** and accuracy rises. But nobody promises
-#   anything: with other data, or for the oddest image, the leak may be another.
+# - **Regularising helps** and costs little accuracy. **More images help more,** and accuracy rises. But nobody
+#   promises anything: with other data, or for the oddest image, the leak may be another.
 # - **DP-SGD and PATE promise,** and with 1,000 images that costs accuracy. Look at the linear model without noise:
-#   much of the protection, and of the price, comes from the small model. At ε = 8 and 4 the noise takes away
-#   hardly anything that this attack could see; at ε = 1 it does.
+#   much of the protection, and of the price, comes from the small model. At ε = 8 and 4 the noise takes away hardly
+#   anything that this attack could see; at ε = 1 it does.
 # - **At ε = 1, and for PATE's student, the attack finds little more than chance would.** That alone proves nothing: a
 #   better attack may come. What a promise is worth is the next question.
 
@@ -533,14 +538,15 @@ pd.DataFrame(columns, index=list(rows))
 # ## Don't believe the ε: audit it
 #
 # DP-SGD *promises* an ε. Is the promise kept? A single mistake in the code, noise added at the wrong place, and it is
-# not, and the model looks as good as ever. An **audit** finds out from outside (Steinke, Nasr and Jagielski, 2023). We
-# make up training examples, **canaries**, and a coin decides for each whether it is in the training data. Then we look at
-# the model and guess, where we feel sure, what the coins said; elsewhere we abstain.
+# not, and the model looks as good as ever. An **audit** finds out from outside (Steinke, Nasr and Jagielski, 2023).
+# We make up training examples, **canaries**, and a coin decides for each whether it is in the training data. Then we
+# look at the model and guess, where we feel sure, what the coins said; elsewhere we abstain.
 #
-# If the training has ε, without δ, each guess is right with probability at most $e^\varepsilon / (1 + e^\varepsilon)$,
-# 1/2 at ε = 0 and 3/4 at ε = ln 3. So 18 of 20 right would be a rare piece of luck if ε were 0, but none at ε = 2: the
-# first cell computes how rare. Turned around, an ε at which it would be rarer than 1 in 20 is **ruled out**, with 95%
-# confidence. The largest of these is a **lower bound**.
+# If the training has ε, without δ, each guess is right with probability at most $e^\varepsilon / (1 +
+# e^\varepsilon)$, 1/2 at ε = 0 and 3/4 at ε = ln 3. So 18 of 20 right would be a rare piece of luck if ε were 0, but
+# none at ε = 2: the first cell computes how rare. Turned around, an ε at which it would be rarer than 1 in 20 is
+# **ruled out**, with 95% confidence. The largest of these is a **lower bound** for ε. (The library's
+# `audit_lower_bound` also counts δ in.)
 
 
 # %%
@@ -554,11 +560,11 @@ for epsilon in (0.0, 1.0, 2.0):
 print(f"{audit_lower_bound(18, 20, delta=0, confidence=0.95, canaries=20):.2f}")
 
 # %% [markdown]
-# Now a real training. The canaries are 784 images with one lone pixel each, and a label drawn at random: nothing but the
-# canary itself can teach the model that label. A linear model learns from 1,000 digits and the canaries that are in.
-# A **reference** learns from the digits alone. The more the model favours a canary's label than the reference does,
-# the surer we are that it is in. We guess 200 times, a number that was fixed *before* we looked: "in" for the 100
-# highest scores, "out" for the 100 lowest.
+# Now a real training. The canaries are 784 images with one lone pixel each, and a label drawn at random: nothing but
+# the canary itself can teach the model that label. A linear model learns from 1,000 digits and the canaries that are
+# in, with the DP-SGD of lesson 04, whose ε is for one example more or less. A **reference** learns from the digits
+# alone. The more the model favours a canary's label than the reference does, the surer we are that it is in. We guess
+# 200 times, a number that was fixed *before* we looked: "in" for the 100 highest scores, "out" for the 100 lowest.
 
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -588,10 +594,11 @@ show(
 )
 
 # %% [markdown]
-# All lower bounds stay below the promises, as they must; had one been above, the promise would have been broken.
-# Between the two lies what we don't know: there may be a better auditor, or the promise is more careful than it had to be.
-# And without noise? All 200 guesses are right, and the bound is 4.2, simply because 200 guesses can't prove more.
-# **An audit never proves that a model is private.** It finds leaks, it doesn't rule them out.
+# All lower bounds stay below the promises, as they should. One above its promise would be strong evidence that the
+# promise is broken. Between the two lies what we don't know: there may be a better auditor, or the promise is more
+# careful than it had to be. And without noise? All 200 guesses are right, and the bound is 4.2, simply because 200
+# guesses can't prove more. **An audit never proves that a model is private.** It finds leaks, it doesn't rule them
+# out.
 #
 # ## Where it breaks
 #
@@ -609,7 +616,7 @@ show(
 #
 # - A model's answers can tell who was in its training data. Measure it at few false alarms, not on average.
 # - The likelihood ratio finds many times what chance would, and first those who are unlike the others.
-# - From confidences one can rebuild a class; with gradients one can fool a model by a change that nobody sees.
+# - From confidences one can rebuild a class; with gradients one can fool it by a change that people hardly notice.
 # - Coarse answers hide little. Less overfitting helps. Only noise with a counted ε promises, and an audit can only
 #   refute a promise.
 #
@@ -626,8 +633,8 @@ show(
 #
 # - S. Yeom, I. Giacomelli, M. Fredrikson, S. Jha: *Privacy Risk in Machine Learning: Analyzing the Connection to
 #   Overfitting*, CSF 2018 (the loss threshold).
-# - R. Shokri, M. Stronati, C. Song, V. Shmatikov: *Membership Inference Attacks Against Machine Learning
-#   Models*, IEEE S&P 2017 (shadow models).
+# - R. Shokri, M. Stronati, C. Song, V. Shmatikov: *Membership Inference Attacks Against Machine Learning Models*,
+#   IEEE S&P 2017 (shadow models).
 # - N. Carlini, S. Chien, M. Nasr, S. Song, A. Terzis, F. Tramèr: *Membership Inference Attacks From First
 #   Principles*, IEEE S&P 2022 (LiRA).
 # - C. Clopper, E. Pearson: *The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial*,
@@ -635,8 +642,8 @@ show(
 # - M. Fredrikson, S. Jha, T. Ristenpart: *Model Inversion Attacks that Exploit Confidence Information and Basic
 #   Countermeasures*, CCS 2015.
 # - I. Goodfellow, J. Shlens, C. Szegedy: *Explaining and Harnessing Adversarial Examples*, ICLR 2015 (FGSM).
-# - A. Mądry, A. Makelov, L. Schmidt, D. Tsipras, A. Vladu: *Towards Deep Learning Models Resistant to
-#   Adversarial Attacks*, ICLR 2018 (PGD).
+# - A. Mądry, A. Makelov, L. Schmidt, D. Tsipras, A. Vladu: *Towards Deep Learning Models Resistant to Adversarial
+#   Attacks*, ICLR 2018 (PGD).
 # - M. Abadi et al.: *Deep Learning with Differential Privacy*, CCS 2016 (DP-SGD).
 # - N. Papernot et al.: *Scalable Private Learning with PATE*, ICLR 2018.
 # - T. Steinke, M. Nasr, M. Jagielski: *Privacy Auditing with One (1) Training Run*, NeurIPS 2023.

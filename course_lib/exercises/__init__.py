@@ -47,6 +47,7 @@ TOPICS: dict[str, str] = {
     "welcome": N_("Welcome"),
     "visualize_results": N_("Show what a model does"),
     "serve_models": N_("Serve models"),
+    "what_models_leak": N_("What models leak"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
     "secret_sharing": N_("Share a secret"),

@@ -528,8 +528,8 @@ print(f"{tracking.process.running=} {service.process.running=}")
 # ## What production needs
 #
 # - **A database and an object store behind MLflow.** SQLite has one writer at a time, and a folder is on one machine.
-#   `start_tracking_server(backend_store_uri="postgresql://…", artifacts="s3://…")` is all that changes. Our tests run
-#   it on a real PostgreSQL and on a real blob store.
+#   `start_tracking_server(backend_store_uri="postgresql+psycopg2://…", artifacts="s3://…")` is all that changes. Our
+#   tests run it on a real PostgreSQL and on a real blob store.
 # - **Logins and TLS.** Nothing here asks who you are. A reverse proxy in front of both servers does, and lets nobody
 #   but your deployment move an alias or call `/reload`.
 # - **Several workers**, `--workers 4`, or several machines behind a load balancer that asks `/ready`. Each looks for

@@ -272,7 +272,8 @@ def test_postgresql_a_blob_store_and_a_hub_by_settings_alone(tmp_path, monkeypat
         blobs = BlobServiceClient.from_connection_string(connection).create_container(container)
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)  # read by the server
         places = {
-            "backend_store_uri": database,
+            # SQLAlchemy would take another driver for a bare "postgresql:".
+            "backend_store_uri": database.replace("postgresql:", "postgresql+psycopg2:"),
             "artifacts": f"wasbs://{container}@course.blob.core.windows.net/mlflow",
         }
         with start_tracking_server(**places) as first, logging_to(first.uri):

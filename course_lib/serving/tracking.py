@@ -63,7 +63,7 @@ def start_tracking_server(
 ) -> TrackingServer:
     """Start MLflow's tracking server and return when it answers.
 
-    `backend_store_uri` is a database as SQLAlchemy names it, such as ``postgresql://user:password@host/name``;
+    `backend_store_uri` is a database as SQLAlchemy names it, such as ``postgresql+psycopg2://user:password@host/name``;
     `artifacts` a folder or an object store, such as ``s3://…`` or ``wasbs://…``; both lie in a temporary
     folder unless given. `port` is a free one unless given. Raises RuntimeError, with the end of the
     server's log, where it does not start.

@@ -398,8 +398,10 @@ def roll_out(version):
 done = threading.Event()
 with ThreadPoolExecutor() as pool:
     asking = pool.submit(keep_asking, done)
-    roll_out(2)
-    done.set()
+    try:
+        roll_out(2)
+    finally:
+        done.set()
 versions = asking.result()
 print(versions[0], versions[-1], versions == sorted(versions))
 print([roll_out(version) for version in (1, 2)])
@@ -441,8 +443,8 @@ check("serve_models.widest_gap", widest_gap)
 # no measurement is further off than the **threshold**. The alert rule that Prometheus evaluates compares the two;
 # here it is.
 #
-# Then traffic: 260 test wines as they are, and 240 of a hot summer. More sun, more sugar, so more alcohol (0.8% by
-# volume more) and a lower density. Not one of these values is impossible, and hardly one would be called an outlier.
+# Then traffic: 260 test wines as they are, and 240 of a hot summer. More sun, more sugar: so 0.8% by volume more
+# alcohol, and a lower density. Not one of these values is impossible, and hardly one would be called an outlier.
 
 # %%
 from itertools import islice

@@ -16,7 +16,7 @@ from pathlib import Path
 from course_lib.i18n import _
 from course_lib.processes import HOST, ServerProcess, start_server
 
-SECONDS_TO_START = 180  # a new database is built in about a hundred migrations
+SECONDS_TO_START = 180  # a new database goes through some seventy migrations
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow reports how it is used unless it is told not to
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # jobs judge language models, in eight more processes

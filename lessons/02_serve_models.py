@@ -398,8 +398,10 @@ def roll_out(version):
 done = threading.Event()
 with ThreadPoolExecutor() as pool:
     asking = pool.submit(keep_asking, done)
-    roll_out(2)
-    done.set()
+    try:
+        roll_out(2)
+    finally:
+        done.set()
 versions = asking.result()
 print(versions[0], versions[-1], versions == sorted(versions))
 print([roll_out(version) for version in (1, 2)])
@@ -441,8 +443,8 @@ check("serve_models.widest_gap", widest_gap)
 # no measurement is further off than the **threshold**. The alert rule that Prometheus evaluates compares the two;
 # here it is.
 #
-# Then traffic: 260 test wines as they are, and 240 of a hot summer. More sun, more sugar, so more alcohol (0.8% by
-# volume more) and a lower density. Not one of these values is impossible, and hardly one would be called an outlier.
+# Then traffic: 260 test wines as they are, and 240 of a hot summer. More sun, more sugar: so 0.8% by volume more
+# alcohol, and a lower density. Not one of these values is impossible, and hardly one would be called an outlier.
 
 # %%
 from itertools import islice
@@ -528,8 +530,8 @@ print(f"{tracking.process.running=} {service.process.running=}")
 # ## What production needs
 #
 # - **A database and an object store behind MLflow.** SQLite has one writer at a time, and a folder is on one machine.
-#   `start_tracking_server(backend_store_uri="postgresql://…", artifacts="s3://…")` is all that changes. Our tests run
-#   it on a real PostgreSQL and on a real blob store.
+#   `start_tracking_server(backend_store_uri="postgresql+psycopg2://…", artifacts="s3://…")` is all that changes. Our
+#   tests run it on a real PostgreSQL and on a real blob store.
 # - **Logins and TLS.** Nothing here asks who you are. A reverse proxy in front of both servers does, and lets nobody
 #   but your deployment move an alias or call `/reload`.
 # - **Several workers**, `--workers 4`, or several machines behind a load balancer that asks `/ready`. Each looks for

@@ -135,7 +135,7 @@ def test_the_schema_says_units_and_usual_ranges():
     wine = schema["properties"]["wines"]["items"]
     assert tuple(wine["properties"]) == FEATURES == tuple(wine["required"])
     assert wine["additionalProperties"] is False
-    assert schema["properties"]["wines"]["maxItems"] == MOST_ROWS
+    assert str(MOST_ROWS) in schema["properties"]["wines"]["description"]
     for measurement in MEASUREMENTS:
         field = wine["properties"][measurement.name]
         assert field["x-unit"] == measurement.unit and measurement.unit in field["description"]

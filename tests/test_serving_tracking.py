@@ -1,6 +1,7 @@
 """MLflow's two servers as real processes: on SQLite, and on a real PostgreSQL with a real blob store."""
 
 import json
+import os
 import re
 import secrets
 import signal
@@ -241,7 +242,7 @@ def test_the_command_starts_the_same_server_without_us(tracking):
     assert Path(options["--artifacts-destination"], "1", "models").is_dir()
 
 
-def test_a_killed_notebook_leaves_no_server():
+def test_a_killed_notebook_leaves_no_server(tmp_path):
     program = (
         "from course_lib.serving.tracking import start_tracking_server as start\n"
         "server = start()\n"
@@ -249,7 +250,11 @@ def test_a_killed_notebook_leaves_no_server():
         "input()\n"
     )
     notebook = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # who is killed can't remove it
     )
     with notebook:
         pid, port = map(int, notebook.stdout.readline().split())
@@ -272,7 +277,8 @@ def test_postgresql_a_blob_store_and_a_hub_by_settings_alone(tmp_path, monkeypat
         blobs = BlobServiceClient.from_connection_string(connection).create_container(container)
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)  # read by the server
         places = {
-            "backend_store_uri": database,
+            # SQLAlchemy would take another driver for a bare "postgresql:".
+            "backend_store_uri": database.replace("postgresql:", "postgresql+psycopg2:"),
             "artifacts": f"wasbs://{container}@course.blob.core.windows.net/mlflow",
         }
         with start_tracking_server(**places) as first, logging_to(first.uri):

@@ -45,10 +45,11 @@ def log_json() -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     LOGGER.setLevel(logging.INFO)
-    for noisy in ("uvicorn", "mlflow", "alembic"):  # they bring handlers and levels of their own
-        logging.getLogger(noisy).handlers = []
-        logging.getLogger(noisy).propagate = True
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for library in ("uvicorn", "mlflow", "alembic"):  # they bring handlers and levels of their own
+        logging.getLogger(library).handlers = []
+        logging.getLogger(library).propagate = True
+        logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in a failure that is logged
 
 
 def request_id(given: bytes | None) -> str:

@@ -54,13 +54,10 @@ def draw_grid(runs: pd.DataFrame) -> Figure:
     table = runs.pivot(index="params.l1_ratio", columns="params.alpha", values="metrics.rmse")
     figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
     filled = axes.contourf(table.columns, table.index, table, levels=12, cmap="cividis_r")
-    axes.plot(
-        runs["params.alpha"], runs["params.l1_ratio"], "o", color="white", markeredgecolor="black", ms=5
-    )
-    best = runs.loc[runs["metrics.rmse"].idxmin()]
-    axes.plot(
-        best["params.alpha"], best["params.l1_ratio"], "*", color=ORANGE, markeredgecolor="black", ms=18
-    )
+    best = runs.loc[[runs["metrics.rmse"].idxmin()]]
+    for points, marker, colour, size in ((runs, "o", "white", 5), (best, "*", ORANGE, 18)):
+        places = points["params.alpha"], points["params.l1_ratio"]
+        axes.plot(*places, marker, color=colour, markeredgecolor="black", markersize=size, clip_on=False)
     axes.set_xscale("log")
     axes.set_xticks(table.columns, [number(alpha, 3).rstrip("0") for alpha in table.columns], minor=False)
     axes.minorticks_off()
@@ -85,7 +82,8 @@ def draw_gap(training: Sequence[float], newest: Sequence[float], *, name: str) -
     axes.annotate(
         "", (places[widest], high), (places[widest], low), arrowprops={"arrowstyle": "<->", "linewidth": 1.5}
     )
-    axes.text(places[widest], (low + high) / 2, f"{number(high - low, 2)}  ", ha="right", va="center")
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.text(places[widest], (low + high) / 2, number(high - low, 2), ha="center", va="center", bbox=white)
     axes.set_xlabel(name)
     axes.set_ylabel(_("share at or below"))
     axes.legend(frameon=False, loc="lower right")

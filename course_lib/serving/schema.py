@@ -91,8 +91,14 @@ class NotJson(ValueError):
 
 
 def question_schema() -> dict:
-    """The question as JSON Schema, with units and usual ranges, for the OpenAPI page."""
-    return _inlined(_QUESTION.json_schema())
+    """The question as JSON Schema, with units and usual ranges, for the OpenAPI page.
+
+    `maxItems` is left to words: too many rows are refused as too large, not as invalid.
+    """
+    schema = _inlined(_QUESTION.json_schema())
+    del schema["properties"]["wines"]["maxItems"]
+    schema["properties"]["wines"]["description"] = f"at most {MOST_ROWS} wines"
+    return schema
 
 
 def read_question(body: bytes | bytearray) -> np.ndarray:

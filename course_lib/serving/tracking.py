@@ -16,7 +16,7 @@ from pathlib import Path
 from course_lib.i18n import _
 from course_lib.processes import HOST, ServerProcess, start_server
 
-SECONDS_TO_START = 180  # a new database is built in about a hundred migrations
+SECONDS_TO_START = 180  # a new database goes through some seventy migrations
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow reports how it is used unless it is told not to
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # jobs judge language models, in eight more processes
@@ -63,7 +63,7 @@ def start_tracking_server(
 ) -> TrackingServer:
     """Start MLflow's tracking server and return when it answers.
 
-    `backend_store_uri` is a database as SQLAlchemy names it, such as ``postgresql://user:password@host/name``;
+    `backend_store_uri` is a database as SQLAlchemy names it, such as ``postgresql+psycopg2://user:password@host/name``;
     `artifacts` a folder or an object store, such as ``s3://…`` or ``wasbs://…``; both lie in a temporary
     folder unless given. `port` is a free one unless given. Raises RuntimeError, with the end of the
     server's log, where it does not start.

@@ -224,7 +224,7 @@ def traffic(wines):
 
 def test_the_alarm_rises_for_alcohol_and_later_for_density(traffic, reference, wines):
     stated("260 test wines as they are, and 240 of a hot summer")
-    stated("0.8% by volume more")
+    stated("so 0.8% by volume more alcohol, and a lower density")
     loud = {}
     for sent in range(200, 501, 20):
         distances = reference.distances(traffic[sent - 200 : sent])

@@ -17,8 +17,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md"]
 # What a word in a code span must look like to be taken for a path of this repository.
 PATH = re.compile(r"\.?[\w.-]+(/[\w.*<>-]*)+|[\w-]+\.(md|toml|txt|yml|in|cff|sh|py)")
-# Made by the commands themselves.
-NOT_IN_THE_REPOSITORY = (".venv/",)
+# Made by the commands themselves, and by the tests.
+NOT_IN_THE_REPOSITORY = (".venv/", ".cache/screenshots")
 
 
 def parts(page: str):

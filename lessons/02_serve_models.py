@@ -20,7 +20,7 @@
 #
 # | | who trains | the tracking server | the service | who asks |
 # |---|---|---|---|---|
-# | has | the training data | runs, models, aliases | the champion, the newest 200 questions | their own wines |
+# | has | the training data | runs, models, aliases | the champion, the newest 200 wines | their own wines |
 # | sees | all of it | parameters, errors, two example rows, the distribution of each measurement | every question and answer, in the clear | the answers, the model's version |
 # | is trusted | to be honest about the errors | not to exchange a model for another one | not to keep or pass on the questions | with nothing |
 #
@@ -174,8 +174,8 @@ print(grid[columns].round(3).iloc[[0, -1]].to_string(index=False))
 
 # %% [markdown]
 # The picture is flat on the left. Eleven weights for 1,087 wines need little restraint, and where `alpha` is small,
-# `l1_ratio` hardly matters. Too much of it, on the right and above all at the top, costs accuracy: there, most
-# weights are zero.
+# `l1_ratio` hardly matters. Too much of it, on the right and above all at the top, makes the error larger: there,
+# most weights are zero.
 #
 # Always answering the mean would have an RMSE of 0.818. So the best elastic net explains a third of the variance:
 # taste is more than eleven measurements, and tasters differ.
@@ -316,8 +316,8 @@ for table in (one, one.drop(columns="pH"), one * 0 - 50):
 
 # %% [markdown]
 # What does this server check? The signature: columns that are missing and values that are no numbers are refused. But
-# *any* number will do. The wine with minus fifty of everything, alcohol too, gets a quality of 113, on a scale that
-# ends at 10, and nobody notices: the server keeps no account of what it was asked.
+# *any* number will do. The wine with minus fifty of everything, alcohol too, gets a quality of 113, where 10 is the
+# best score, and nobody notices: the server keeps no account of what it was asked.
 #
 # ## A service of our own
 #
@@ -563,7 +563,7 @@ print(f"{tracking.process.running=} {service.process.running=}")
 #   like, each curve stays where it is. And 1 window of 100 cries wolf: that is what the threshold was chosen for.
 # - **An honest format is not an honest model.** skops keeps a file from running code. Whether the model inside
 #   answers honestly, only those who trained it know.
-# - **One region, one year.** The wines are Vinho Verde from the north of Portugal. The model says little about any
+# - **One region, a few years.** The wines are Vinho Verde from the north of Portugal. The model says little about any
 #   other wine.
 #
 # ## What we saw

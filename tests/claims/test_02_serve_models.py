@@ -110,7 +110,7 @@ def test_the_grid_is_flat_on_the_left_and_high_at_the_top_right(validated, wines
     stated("The picture is flat on the left.")
     at = {alpha: [validated[pair]["rmse"] for pair in PAIRS if pair[0] == alpha] for alpha in (0.003, 0.3)}
     assert np.ptp(at[0.003]) < 0.002 < 0.05 < np.ptp(at[0.3])
-    stated("costs accuracy: there, most weights are zero")
+    stated("makes the error larger: there, most weights are zero")
     assert validated[0.3, 0.9]["rmse"] == max(error["rmse"] for error in validated.values())
     weights = elastic_net(alpha=0.3, l1_ratio=0.9).fit(wines.x_train, wines.y_train)[-1].coef_
     assert (weights == 0).sum() > 11 / 2
@@ -177,7 +177,7 @@ def test_mlflow_reads_the_list_of_trusted_types_from_the_models_folder_and_we_do
 
 
 def test_minus_fifty_of_everything_gets_113(wines):
-    stated("gets a quality of 113, on a scale that ends at 10")
+    stated("gets a quality of 113, where 10 is the best score")
     champion = elastic_net(alpha=0.03, l1_ratio=0.3).fit(wines.x_train, wines.y_train)
     assert round(champion.predict(wines.x_test.head(1) * 0 - 50).item()) == 113
 
@@ -201,7 +201,7 @@ def test_the_gap_by_hand():
 
 def test_the_threshold(reference):
     stated("The service keeps the newest 200 wines")
-    stated("the newest 200 questions")
+    stated("the champion, the newest 200 wines")
     assert reference.window == 200
     stated("`Reference` has tried out how far, two thousand times")
     assert reference_module.ROUNDS == 2000

@@ -124,8 +124,8 @@ careful = trained(models=32, images=10_000, epochs=5, batch_size=200, weight_dec
 #
 # What do answers about members look like? The attacker can learn that. Train **shadow models** on images of one's
 # own, for which one knows who is a member, and let a classifier learn to tell answers about members from others, one
-# for each class (Shokri et al., 2017). Here the last 32 models are the shadow models, the first 32 the targets. The
-# last line: this attack finds more, but not much.
+# for each class (Shokri et al., 2017). Here the last 32 models are the shadow models, the first 32 the targets; each
+# knows its own half of the candidates. The last line: this attack finds more, but not much.
 
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -217,7 +217,9 @@ show(
 #
 # Each of the 64 models is the target once, with the other 63 as its shadow models. **Online**, the attacker trains
 # shadow models with and without the candidate. **Offline**, they were trained before anybody knew whom to ask about:
-# there is only the *out* curve, and the score is how far above it the answer lies.
+# there is only the *out* curve, and the score is how far above it the answer lies. With few shadow models a width is
+# easily misjudged, so the library gives all candidates the same two widths, one for *in* and one for *out*, as the
+# paper advises.
 #
 # Both axes are logarithmic, so that one sees the corner that matters. The bands (95%, bootstrap over targets) say how
 # sure the mean over the targets is. For a single target we could not say much: with 1,000 non-members, 0.1% is

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from course_lib.i18n import _, number
 
@@ -34,7 +35,7 @@ def draw_audit(
     _draw_bounds(right, bounds, most)
     for axes in (left, right):
         axes.legend(loc="upper left", edgecolor="white", framealpha=1)
-        axes.set_ylim(top=1.25 * axes.get_ylim()[1])
+        axes.set_ylim(top=1.4 * axes.get_ylim()[1])  # room for the legend
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -50,6 +51,7 @@ def _draw_scores(axes: Axes, scores: np.ndarray, included: np.ndarray, guessed: 
         axes.axvline(limit, color="#555555", linestyle=":")
     axes.set_xlabel(_("score (between the dotted lines: no guess)"))
     axes.set_ylabel(_("canaries"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: number(value, 1)))
 
 
 def _draw_bounds(axes: Axes, bounds: Sequence[tuple[float, float]], most: float) -> None:

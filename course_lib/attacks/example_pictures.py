@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 from PIL import Image
 
 from course_lib.i18n import _, number
@@ -164,6 +165,8 @@ def draw_perturbation(
     curve.set_xlabel(_("ε, the largest change of a pixel"))
     curve.set_ylabel(_("share of right answers"))
     curve.set_ylim(0, 1.02)
+    curve.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: number(value, 2)))
+    curve.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     curve.legend(frameon=False)
     curve.spines[["top", "right"]].set_visible(False)
     return figure

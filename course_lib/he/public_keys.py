@@ -1,0 +1,96 @@
+"""What a client lets a server do: Galois keys rotate, a relinearisation key makes products small again.
+
+Promises that a server gets the keys that its plan needs, and nothing else opens from them: neither kind
+decrypts. Both hold parts of the secret key, encrypted under itself (circular security is assumed).
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tenseal.sealapi as seal
+
+from course_lib.he import wire
+from course_lib.he.parameters import LINEAR, Parameters, galois_elements, seal_context
+from course_lib.he.serialization import from_bytes, to_bytes
+from course_lib.i18n import _
+
+KEYS_KEPT = 8  # clients whose keys stay in memory, parsed
+
+
+class PublicKeys(NamedTuple):
+    """What a server holds of a client; `relinearisation` is None where nothing is squared."""
+
+    galois: seal.GaloisKeys
+    relinearisation: seal.RelinKeys | None
+
+
+@dataclass(frozen=True)
+class KeyNeeds:
+    """Which keys a plan needs: one for each of the rotations `steps`, and one to relinearise, or not.
+
+    >>> LINEAR_NEEDS.steps[:4], LINEAR_NEEDS.relinearises, LINEAR_NEEDS.most_bytes
+    ((1, 2, 4, 8), False, 1445888)
+    """
+
+    parameters: Parameters
+    steps: tuple[int, ...]
+    relinearises: bool
+
+    @property
+    def most_bytes(self) -> int:
+        """The most bytes that public keys of this kind can have."""
+        galois = wire.max_frame_bytes("galois keys", self.parameters, keys=len(self.steps))
+        return galois + self.relinearises * wire.max_frame_bytes("relinearisation keys", self.parameters)
+
+    def make(self, generator: seal.KeyGenerator) -> bytes:
+        """The public keys of the secret key in `generator`: one frame, or two that follow each other."""
+        elements = galois_elements(self.parameters, self.steps)
+        payload = to_bytes(generator.create_galois_keys(elements))
+        frames = wire.pack("galois keys", payload, parameters=self.parameters, count=len(elements))
+        if self.relinearises:
+            payload = to_bytes(generator.create_relin_keys())
+            frames += wire.pack("relinearisation keys", payload, parameters=self.parameters, count=1)
+        return frames
+
+    def load(self, public_keys: bytes) -> PublicKeys:
+        """The keys in what a client's `get_public_keys()` returned; those of the last 8 clients are kept.
+
+        Raises ValueError where the bytes are damaged, of other parameters, or lack a key.
+        """
+        if not isinstance(public_keys, bytes):
+            raise ValueError(
+                _("The public keys should be bytes, but a value of type {came} came.").format(
+                    came=type(public_keys).__name__
+                )
+            )
+        return parsed(public_keys, self)
+
+
+LINEAR_NEEDS = KeyNeeds(
+    LINEAR, tuple(1 << i for i in range(LINEAR.slots.bit_length() - 1)), relinearises=False
+)
+
+
+@functools.lru_cache(maxsize=KEYS_KEPT)
+def parsed(public_keys: bytes, needs: KeyNeeds) -> PublicKeys:
+    """The keys, each checked; see `KeyNeeds.load`."""
+    parameters, context = needs.parameters, seal_context(needs.parameters)
+    frames = wire.split(public_keys, 2 if needs.relinearises else 1)
+    _count, payload = wire.unpack("galois keys", frames[0], parameters=parameters, keys=len(needs.steps))
+    galois = from_bytes(seal.GaloisKeys, context, payload)
+    elements = galois_elements(parameters, needs.steps)
+    missing = [element for element in elements if not galois.has_key(element)]
+    if missing:
+        raise ValueError(
+            _("The public keys should hold {count} Galois keys, but {missing} of them are missing.").format(
+                count=len(elements), missing=len(missing)
+            )
+        )
+    if not needs.relinearises:
+        return PublicKeys(galois, None)
+    _count, payload = wire.unpack("relinearisation keys", frames[1], parameters=parameters)
+    relinearisation = from_bytes(seal.RelinKeys, context, payload)
+    if not relinearisation.has_key(2):
+        raise ValueError(_("The public keys should hold a relinearisation key, but it is missing."))
+    return PublicKeys(galois, relinearisation)

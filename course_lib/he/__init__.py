@@ -1,4 +1,4 @@
-"""Inference on encrypted values, by a linear model or a network: CKKS on TenSEAL's bindings of Microsoft SEAL.
+"""Inference on encrypted values, by a linear model or a network: CKKS on TenSEAL's bindings of SEAL.
 
 The secret key lives in `client` alone. See `parameters` for what is promised, `packing` for the idea.
 """

@@ -82,18 +82,20 @@ class KeyHolder:
         self._tell(_("Public keys: {size} bytes.").format(size=len(self._public_keys)))
         return hashlib.sha256(self._public_keys).hexdigest(), self._public_keys
 
+    def _encrypted_slots(self, slots: np.ndarray, count: int) -> bytes:
+        """One ciphertext in its frame."""
+        plain = seal.Plaintext()
+        self._encoder.encode(slots.tolist(), self._parameters.value_scale, plain)
+        payload = to_bytes(self._encryptor.encrypt_symmetric(plain))
+        return wire.pack("values", payload, parameters=self._parameters, count=count)
+
     def _encrypted(self, arranged: np.ndarray, count: int) -> list[str]:
         """Slots (ciphertexts, slots) that hold `count` values, as ciphertexts in base64.
 
         Encryption is symmetric: SEAL sends a seed instead of half of each ciphertext, and adds less noise
         than with a public key.
         """
-        parameters, texts = self._parameters, []
-        for slots in arranged:
-            plain = seal.Plaintext()
-            self._encoder.encode(slots.tolist(), parameters.value_scale, plain)
-            payload = to_bytes(self._encryptor.encrypt_symmetric(plain))
-            texts.append(wire.to_text(wire.pack("values", payload, parameters=parameters, count=count)))
+        texts = [wire.to_text(self._encrypted_slots(slots, count)) for slots in arranged]
         self._tell(
             _("Encrypted {count} values into {size} characters.").format(
                 count=count, size=sum(map(len, texts))
@@ -116,12 +118,24 @@ class KeyHolder:
         return np.concatenate([self._scores(text) for text in response])
 
     def _scores(self, text: str) -> np.ndarray:
-        parameters = self._parameters
-        classes, payload = wire.unpack("scores", wire.from_text(text), parameters=parameters)
-        if not 1 <= classes < parameters.slots:
+        classes, slots = self._decrypted_slots(wire.from_text(text))
+        if np.abs(slots[classes : lanes_for(classes)]).max() > _EMPTY_LANE_TOLERANCE:
+            raise ValueError(
+                _(
+                    "The scores can't be trusted: a slot that should be 0 is not. The answer was computed"
+                    " under another key, a score is beyond ±{limit:.0f}, or values or coefficients are too"
+                    " large."
+                ).format(limit=2.0 ** (self._parameters.coeff_modulus_bits[0] - 1) / self._score_scale)
+            )
+        return slots[:classes]
+
+    def _decrypted_slots(self, frame: bytes) -> tuple[int, np.ndarray]:
+        """How many scores a frame holds, and all its slots."""
+        count, payload = wire.unpack("scores", frame, parameters=self._parameters)
+        if not 1 <= count < self._parameters.slots:
             raise ValueError(
                 _("Between 1 and {most} scores were expected, but {came} came.").format(
-                    most=parameters.slots - 1, came=classes
+                    most=self._parameters.slots - 1, came=count
                 )
             )
         ciphertext = ciphertext_from_bytes(
@@ -129,16 +143,7 @@ class KeyHolder:
         )
         plain = seal.Plaintext()
         self._decryptor.decrypt(ciphertext, plain)
-        slots = np.array(self._encoder.decode_double(plain))
-        if np.abs(slots[classes : lanes_for(classes)]).max() > _EMPTY_LANE_TOLERANCE:
-            raise ValueError(
-                _(
-                    "The scores can't be trusted: a slot that should be 0 is not. The answer was computed"
-                    " under another key, a score is beyond ±{limit:.0f}, or values or coefficients are too"
-                    " large."
-                ).format(limit=2.0 ** (parameters.coeff_modulus_bits[0] - 1) / self._score_scale)
-            )
-        return slots[:classes]
+        return count, np.array(self._encoder.decode_double(plain))
 
     def _tell(self, message: str) -> None:
         if self._verbose:
@@ -183,9 +188,9 @@ class EINetworkClient(KeyHolder):
     `layout` is the server's: "im2col" sends many ciphertexts, "compact" few. `secret_key` and `verbose` are
     those of `EILinearRegressionClient`.
 
-    >>> client = EINetworkClient(NetworkShape())
-    >>> len(client.encrypt(np.zeros((28, 28)))), len(EINetworkClient(NetworkShape(), "compact").encrypt(np.zeros((28, 28))))
-    (16, 4)
+    >>> clients = [EINetworkClient(NetworkShape(), layout) for layout in ("im2col", "compact")]
+    >>> [len(client.encrypt(np.zeros((28, 28)))) for client in clients]
+    [16, 4]
     """
 
     def __init__(
@@ -217,7 +222,7 @@ class EINetworkClient(KeyHolder):
                     expected=shape, came=np.shape(image)
                 )
             )
-        values = _real_numbers(image).ravel()
+        values = real_numbers(image).ravel()
         if values.min() < 0 or values.max() > 1:
             raise ValueError(
                 _("Values from 0 to 1 were expected, as the network has learnt them, but others came.")
@@ -225,7 +230,8 @@ class EINetworkClient(KeyHolder):
         return self._encrypted(self._layout.arrange(values), len(values))
 
 
-def _real_numbers(values) -> np.ndarray:
+def real_numbers(values) -> np.ndarray:
+    """The values as an array of floats; ValueError where one is none, or not finite."""
     if np.iscomplexobj(values):
         raise ValueError(_("Real numbers were expected, but complex ones came."))
     try:
@@ -243,7 +249,7 @@ def _real_numbers(values) -> np.ndarray:
 
 
 def _checked_values(values) -> np.ndarray:
-    values = _real_numbers(values)
+    values = real_numbers(values)
     if values.ndim != 1:
         raise ValueError(
             _("Values in one dimension were expected, but an array of shape {shape} came.").format(

@@ -6,14 +6,13 @@ Everything here is NumPy: no encryption. Three ideas (each tested against the pl
   pixels that all positions meet there, side by side, a copy for every feature map (im2col).
 - Or it sends each pixel in a few ciphertexts only ("compact"): the image in `stride` x `stride` parts, of
   every stride-th row and column; a rotation then moves the kernel by a whole stride.
-- A dense layer takes the diagonals of its weights (Halevi and Shoup 2014, "Algorithms in HElib"), with some of
-  the rotations before the products and some after them: baby steps and giant steps (Halevi and Shoup 2018,
+- A dense layer takes the diagonals of its weights (Halevi and Shoup 2014, "Algorithms in HElib"), with some
+  of the rotations before the products and some after them: baby steps and giant steps (Halevi and Shoup 2018,
   "Faster Homomorphic Linear Transformations in HElib"), so that n shifts cost about 2 sqrt(n) rotations.
 """
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +30,8 @@ def _next_power_of_two(number: int) -> int:
 class NetworkShape:
     """The public numbers of a network: convolution, square, dense, square, dense.
 
-    One image of `image` x `image` pixels with `padding` zeros around it, `maps` kernels of `kernel` x `kernel`
-    that move by `stride`, `hidden` units (a power of two), `classes` scores.
+    One image of `image` x `image` pixels with `padding` zeros around it, `maps` kernels of `kernel` x
+    `kernel` that move by `stride`, `hidden` units (a power of two), `classes` scores.
 
     >>> shape = NetworkShape()
     >>> shape.side, shape.grid, shape.features
@@ -244,8 +243,9 @@ class ConvolutionLayout:
 
 @dataclass(frozen=True)
 class DenseLayout:
-    """A dense layer whose inputs repeat after `period` slots; unit i ends up in all slots u with u mod lanes = i.
+    """A dense layer whose inputs repeat after `period` slots.
 
+    Unit i ends up in all slots u with u mod lanes = i, which is how the next layer's inputs repeat.
     `baby_steps` is how many of the `lanes` shifts are done by rotating the inputs; the others are done by
     rotating sums of products.
 

@@ -1,7 +1,7 @@
 """A convolutional network in the clear: its weights, its scores, and how both are kept in a file.
 
-Promises that `scores` is what the encrypted network approximates: convolution, square, dense, square, dense, in
-float64. Leaves out training, which is `training`'s part.
+Promises that `scores` is what the encrypted network approximates: convolution, square, dense, square, dense,
+in float64. Leaves out training, which is `training`'s part.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from course_lib.i18n import _
 class Network:
     """The weights and the constants that are added, one pair for each layer; all of float64.
 
-    `kernels` (maps, kernel, kernel), `kernel_constants` (maps,); `hidden_weights` (hidden, maps * side * side),
-    `hidden_constants` (hidden,); `weights` (classes, hidden), `constants` (classes,). Raises ValueError where an
-    array has another shape, or holds NaN or infinity.
+    `kernels` (maps, kernel, kernel), `kernel_constants` (maps,); `hidden_weights` (hidden, maps * side *
+    side), `hidden_constants` (hidden,); `weights` (classes, hidden), `constants` (classes,). Raises
+    ValueError where an array has another shape, or holds NaN or infinity.
 
     >>> shape = NetworkShape(image=4, padding=0, kernel=2, stride=2, maps=1, hidden=4, classes=2)
     >>> network = Network(
-    ...     shape, np.ones((1, 2, 2)), np.zeros(1), np.eye(4), np.zeros(4), np.ones((2, 4)), np.array([0.0, 1.0])
+    ...     shape, np.ones((1, 2, 2)), np.zeros(1), np.eye(4), np.zeros(4), np.ones((2, 4)), np.array([0, 1])
     ... )
     >>> network.scores(np.ones((4, 4)))  # four patches of four pixels, squared twice and added
     array([1024., 1025.])
@@ -79,10 +79,17 @@ class Network:
 
     @classmethod
     def from_arrays(cls, arrays) -> "Network":
-        """The network in a mapping of arrays; ValueError or KeyError where it holds none."""
+        """The network in a mapping of arrays; ValueError where it holds none."""
+        missing = {"geometry", *_shapes(NetworkShape())} - set(arrays)
+        if missing:
+            raise ValueError(
+                _("A network's arrays were expected, but these are missing: {names}.").format(
+                    names=", ".join(sorted(missing))
+                )
+            )
         kernels, weights = arrays["kernels"], arrays["weights"]
         if np.shape(arrays["geometry"]) != (3,) or np.ndim(kernels) != 3 or np.ndim(weights) != 2:
-            raise ValueError(_("A network's arrays were expected, but others came."))
+            raise ValueError(_("A network's arrays were expected, but some of another shape came."))
         image, padding, stride = map(int, arrays["geometry"])
         maps, kernel, _kernel = kernels.shape
         classes, hidden = weights.shape

@@ -85,8 +85,8 @@ LINEAR = Parameters(
     poly_modulus_degree=4096, coeff_modulus_bits=(60, 46), value_scale=2.0**26, weight_scale=2.0**24
 )
 
-# A network with two squares: three primes for the numbers, of which each square's rescaling takes one, and one
-# for key switching. Three thick primes make a rotation twice as fast as six thin ones of as many bits. All are
+# A network with two squares: three primes for the numbers, of which each square's rescaling takes one, and
+# one for key switching. A rotation with three thick primes takes a third of one with seven thin ones. All are
 # 214 bits, what the guidelines of 2024 allow at degree 8192 (SEAL's table: 218). The special prime is larger
 # than those that go, so that even a rotation before a product adds less noise than a rescaling.
 NETWORK = Parameters(
@@ -136,7 +136,7 @@ def seal_context(parameters: Parameters) -> seal.SEALContext:
     return context
 
 
-def galois_elements(parameters: Parameters, steps: tuple[int, ...] = ()) -> list[int]:
+def galois_elements(parameters: Parameters, steps: tuple[int, ...] | None = None) -> list[int]:
     """The Galois elements whose keys rotate by `steps`, or by 1, 2, 4, ... slots: with these, by any number.
 
     A rotation by r slots is the map X -> X**(3**r mod 2N) on polynomials; SEAL names its key by
@@ -145,5 +145,6 @@ def galois_elements(parameters: Parameters, steps: tuple[int, ...] = ()) -> list
     >>> galois_elements(LINEAR)[:3], len(galois_elements(LINEAR))
     ([3, 9, 81], 11)
     """
-    steps = steps or tuple(1 << i for i in range(parameters.slots.bit_length() - 1))
+    if steps is None:
+        steps = tuple(1 << i for i in range(parameters.slots.bit_length() - 1))
     return [pow(3, step, 2 * parameters.poly_modulus_degree) for step in steps]

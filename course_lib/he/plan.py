@@ -1,4 +1,4 @@
-"""The compiled plan of a model: which rotations, which levels and scales, which keys, before anything is encrypted.
+"""The compiled plan of a model: which rotations, levels, scales and keys, before anything is encrypted.
 
 A plan follows from public numbers alone; the weights fill it. Client and server compile the same one, so that
 the client makes no key that is not needed, and knows at which scale its answer has to come.
@@ -144,7 +144,8 @@ def network_plan(shape: NetworkShape, layout: str = "im2col") -> Plan:
     """The plan of a network: convolution, square, dense, square, dense.
 
     >>> plan = network_plan(NetworkShape())
-    >>> print(plan.table())
+    >>> [(step.primes, round(step.scale_bits)) for step in plan.steps()]
+    [(3, 20), (3, 36), (2, 20), (2, 42), (1, 32), (1, 47)]
     >>> len(plan.needs.steps), len(network_plan(NetworkShape(), "compact").needs.steps)
     (16, 17)
     """

@@ -19,9 +19,9 @@ KEYS_KEPT = 8  # clients whose keys stay in memory, parsed
 
 
 class PublicKeys(NamedTuple):
-    """What a server holds of a client; `relinearisation` is None where nothing is squared."""
+    """What a server holds of a client; None where nothing is rotated, or nothing is squared."""
 
-    galois: seal.GaloisKeys
+    galois: seal.GaloisKeys | None
     relinearisation: seal.RelinKeys | None
 
 
@@ -40,18 +40,28 @@ class KeyNeeds:
     @property
     def most_bytes(self) -> int:
         """The most bytes that public keys of this kind can have."""
-        galois = wire.max_frame_bytes("galois keys", self.parameters, keys=len(self.steps))
-        return galois + self.relinearises * wire.max_frame_bytes("relinearisation keys", self.parameters)
+        return sum(
+            wire.max_frame_bytes(kind, self.parameters, keys=len(self.steps)) for kind in self.frame_kinds
+        )
+
+    @property
+    def frame_kinds(self) -> tuple[str, ...]:
+        """What the frames hold that follow each other in a client's public keys."""
+        galois = ("galois keys",) if self.steps else ()
+        return galois + (("relinearisation keys",) if self.relinearises else ())
 
     def make(self, generator: seal.KeyGenerator) -> bytes:
         """The public keys of the secret key in `generator`: one frame, or two that follow each other."""
         elements = galois_elements(self.parameters, self.steps)
-        payload = to_bytes(generator.create_galois_keys(elements))
-        frames = wire.pack("galois keys", payload, parameters=self.parameters, count=len(elements))
-        if self.relinearises:
-            payload = to_bytes(generator.create_relin_keys())
-            frames += wire.pack("relinearisation keys", payload, parameters=self.parameters, count=1)
-        return frames
+        frames = {
+            "galois keys": lambda: (generator.create_galois_keys(elements), len(elements)),
+            "relinearisation keys": lambda: (generator.create_relin_keys(), 1),
+        }
+        blob = b""
+        for kind in self.frame_kinds:
+            keys, count = frames[kind]()
+            blob += wire.pack(kind, to_bytes(keys), parameters=self.parameters, count=count)
+        return blob
 
     def load(self, public_keys: bytes) -> PublicKeys:
         """The keys in what a client's `get_public_keys()` returned; those of the last 8 clients are kept.
@@ -75,22 +85,22 @@ LINEAR_NEEDS = KeyNeeds(
 @functools.lru_cache(maxsize=KEYS_KEPT)
 def parsed(public_keys: bytes, needs: KeyNeeds) -> PublicKeys:
     """The keys, each checked; see `KeyNeeds.load`."""
-    parameters, context = needs.parameters, seal_context(needs.parameters)
-    frames = wire.split(public_keys, 2 if needs.relinearises else 1)
-    _count, payload = wire.unpack("galois keys", frames[0], parameters=parameters, keys=len(needs.steps))
-    galois = from_bytes(seal.GaloisKeys, context, payload)
-    elements = galois_elements(parameters, needs.steps)
-    missing = [element for element in elements if not galois.has_key(element)]
-    if missing:
-        raise ValueError(
-            _("The public keys should hold {count} Galois keys, but {missing} of them are missing.").format(
-                count=len(elements), missing=len(missing)
+    kinds, payloads = needs.frame_kinds, {}
+    for kind, frame in zip(kinds, wire.split(public_keys, len(kinds)), strict=True):
+        _count, payloads[kind] = wire.unpack(kind, frame, parameters=needs.parameters, keys=len(needs.steps))
+    context, galois, relinearisation = seal_context(needs.parameters), None, None
+    if needs.steps:
+        galois = from_bytes(seal.GaloisKeys, context, payloads["galois keys"])
+        elements = galois_elements(needs.parameters, needs.steps)
+        missing = [element for element in elements if not galois.has_key(element)]
+        if missing:
+            raise ValueError(
+                _(
+                    "The public keys should hold {count} Galois keys, but {missing} of them are missing."
+                ).format(count=len(elements), missing=len(missing))
             )
-        )
-    if not needs.relinearises:
-        return PublicKeys(galois, None)
-    _count, payload = wire.unpack("relinearisation keys", frames[1], parameters=parameters)
-    relinearisation = from_bytes(seal.RelinKeys, context, payload)
-    if not relinearisation.has_key(2):
-        raise ValueError(_("The public keys should hold a relinearisation key, but it is missing."))
+    if needs.relinearises:
+        relinearisation = from_bytes(seal.RelinKeys, context, payloads["relinearisation keys"])
+        if not relinearisation.has_key(2):  # the key for what a square has: the secret key, squared
+            raise ValueError(_("The public keys should hold a relinearisation key, but it is missing."))
     return PublicKeys(galois, relinearisation)

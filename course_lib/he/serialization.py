@@ -73,7 +73,7 @@ def level(context: seal.SEALContext, dropped: int) -> list[int]:
 def ciphertext_from_bytes(
     context: seal.SEALContext, data: bytes, *, scale: float, dropped: int = 0
 ) -> seal.Ciphertext:
-    """A ciphertext of two polynomials at `scale`, `dropped` primes below the top level; ValueError for any other."""
+    """A ciphertext of two polynomials at `scale`, with `dropped` primes gone; ValueError for any other."""
     ciphertext = from_bytes(seal.Ciphertext, context, data)
     expected = (
         ciphertext.size() == 2

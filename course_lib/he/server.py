@@ -101,10 +101,18 @@ class _EncryptedLayer:
         return plain
 
 
+def squared(evaluator: seal.Evaluator, ciphertext: seal.Ciphertext, keys: PublicKeys) -> seal.Ciphertext:
+    """Each slot squared, in place, one prime below: the scale is the old one's square, divided by a prime."""
+    evaluator.square_inplace(ciphertext)
+    evaluator.relinearize_inplace(ciphertext, keys.relinearisation)
+    evaluator.rescale_to_next_inplace(ciphertext)
+    return ciphertext
+
+
 class PlanServer:
     """Evaluates plans on encrypted values: one plan for each ciphertext of the answer.
 
-    `models` holds, for each plan, the weights and constants of its layers. Plans share what comes in, and keys.
+    `models` holds, for each plan, the weights and constants of its layers. Plans share inputs and keys.
     """
 
     def __init__(self, plans: list[Plan], models: list[list[tuple[np.ndarray, np.ndarray]]], verbose: bool):
@@ -153,15 +161,8 @@ class PlanServer:
         """The layers one after the other, with a square between each two."""
         result = layers[0].apply(values, keys)
         for layer in layers[1:]:
-            result = layer.apply([self._squared(result, keys)], keys)
+            result = layer.apply([squared(self._evaluator, result, keys)], keys)
         return result
-
-    def _squared(self, ciphertext: seal.Ciphertext, keys: PublicKeys) -> seal.Ciphertext:
-        """Each slot squared, at the next level: its scale is the old one's square, divided by a prime."""
-        self._evaluator.square_inplace(ciphertext)
-        self._evaluator.relinearize_inplace(ciphertext, keys.relinearisation)
-        self._evaluator.rescale_to_next_inplace(ciphertext)
-        return ciphertext
 
     def _loaded(self, ciphertexts: list[str]) -> list[seal.Ciphertext]:
         expected = self.plans[0].values.ciphertexts
@@ -217,9 +218,8 @@ class EINetworkServer(PlanServer):
     >>> from course_lib.he.client import EINetworkClient
     >>> from course_lib.he.image_packing import NetworkShape
     >>> shape = NetworkShape(image=4, padding=0, kernel=2, stride=2, maps=1, hidden=16, classes=2)
-    >>> network = Network(
-    ...     shape, np.ones((1, 2, 2)), np.zeros(1), np.eye(16, 4), np.zeros(16), np.ones((2, 16)) / 4, np.array([0, 1])
-    ... )
+    >>> kernels, weights = np.ones((1, 2, 2)), np.full((2, 16), 0.25)
+    >>> network = Network(shape, kernels, np.zeros(1), np.eye(16, 4), np.zeros(16), weights, np.arange(2))
     >>> client, server = EINetworkClient(shape), EINetworkServer(network)
     >>> _key_id, public_keys = client.get_public_keys()
     >>> image = np.full((4, 4), 0.5)

@@ -48,6 +48,7 @@ TOPICS: dict[str, str] = {
     "visualize_results": N_("Show what a model does"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
+    "encrypted_network": N_("An encrypted network"),
     "secret_sharing": N_("Share a secret"),
     "private_prediction_train": N_("Train in the open"),
     "private_prediction_serve": N_("Serve it shared"),

@@ -88,13 +88,13 @@ LINEAR = Parameters(
 # A network with two squares: three primes for the numbers, of which each square's rescaling takes one, and
 # one for key switching. A rotation with three thick primes takes a third of one with seven thin ones. All are
 # 214 bits, what the guidelines of 2024 allow at degree 8192 (SEAL's table: 218). The special prime is larger
-# than those that go, so that even a rotation before a product adds less noise than a rescaling.
+# than the others, so that even a rotation before a product adds less noise than a rescaling.
 NETWORK = Parameters(
-    poly_modulus_degree=8192, coeff_modulus_bits=(54, 52, 52, 56), value_scale=2.0**20, weight_scale=2.0**16
+    poly_modulus_degree=8192, coeff_modulus_bits=(52, 52, 52, 58), value_scale=2.0**20, weight_scale=2.0**16
 )
 # The scales of the three layers' weights. More bits for one are fewer for the others: what the scores are
 # stored at must leave room below the last prime.
-NETWORK_WEIGHT_SCALES = (NETWORK.weight_scale, 2.0**22, 2.0**15)
+NETWORK_WEIGHT_SCALES = (NETWORK.weight_scale, 2.0**21, 2.0**15)
 
 
 @functools.cache

@@ -145,7 +145,7 @@ def network_plan(shape: NetworkShape, layout: str = "im2col") -> Plan:
 
     >>> plan = network_plan(NetworkShape())
     >>> [(step.primes, round(step.scale_bits)) for step in plan.steps()]
-    [(3, 20), (3, 36), (2, 20), (2, 42), (1, 32), (1, 47)]
+    [(3, 20), (3, 36), (2, 20), (2, 41), (1, 30), (1, 45)]
     >>> len(plan.needs.steps), len(network_plan(NetworkShape(), "compact").needs.steps)
     (16, 17)
     """

@@ -143,7 +143,7 @@ class PlanServer:
         for plan, layers in zip(self.plans, self._portions, strict=True):
             try:
                 scores = self._evaluated(layers, values, keys)
-            except (RuntimeError, IndexError) as error:  # SEAL's words for a ciphertext that hides nothing
+            except (RuntimeError, IndexError, ValueError) as error:  # SEAL's, for what hides nothing, say
                 raise ValueError(
                     _("SEAL refuses to compute with what came: {error}.").format(error=error)
                 ) from error

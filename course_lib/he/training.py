@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from course_lib.he.image_packing import NetworkShape
@@ -21,7 +21,7 @@ from course_lib.i18n import _
 BATCH = 256
 LEARNING_RATE = 0.01
 LABEL_SMOOTHING = 0.1
-AVERAGE_DECAY = 0.995
+AVERAGE_OVER = 200  # steps, about
 
 
 class Square(nn.Module):
@@ -81,7 +81,7 @@ def train_network(
     inputs = torch.as_tensor(np.asarray(images, np.float32))[:, None]
     targets = torch.as_tensor(np.asarray(labels, np.int64))
     model = square_network(shape)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=_towards, use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     steps = len(inputs) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -97,6 +97,16 @@ def train_network(
             schedule.step()
             average.update_parameters(model)
     return folded(average.module.eval(), shape)
+
+
+def _towards(averages: list[torch.Tensor], currents: list[torch.Tensor], steps: int) -> None:
+    """Move each average towards the current value: quickly at first, then by 1 / AVERAGE_OVER a step."""
+    share = max(1 / AVERAGE_OVER, 10 / (10 + int(steps)))
+    for average, current in zip(averages, currents, strict=True):
+        if average.is_floating_point():
+            average.lerp_(current, share)
+        else:
+            average.copy_(current)
 
 
 def folded(model: nn.Sequential, shape: NetworkShape) -> Network:

@@ -47,12 +47,12 @@ def seventh_power(answer):
     "encrypted_network.smallest_degree",
     title=N_("Choose the degree for a network"),
     hint=N_(
-        "An activation of degree 2 takes one prime, of degree 3 or 4 two, of degree 5 to 8 three. Add up all bits,"
-        " then look in the table."
+        "An activation of degree 2 takes one prime, of degree 3 or 4 two, of degree 5 to 8 three. Add up all"
+        " bits, then look in the table."
     ),
 )
 def smallest_degree(answer):
-    """The answer takes the degrees of a network's activations; it returns the smallest N that has the room."""
+    """The answer takes the degrees of a network's activations; it returns the smallest N with room."""
     for activations, bits, expected in (
         ([2, 2], 214, 8192),
         ([2, 2, 2], 266, 16384),
@@ -75,12 +75,12 @@ def smallest_degree(answer):
     "encrypted_network.view_and_rotation",
     title=N_("Find a pixel in the compact layout"),
     hint=N_(
-        "The rest of y and x by the stride says which view; how often the stride goes into them says by how many"
-        " rows and columns of the view to move."
+        "The rest of y and x by the stride says which view; how often the stride goes into them says by how"
+        " many rows and columns of the view to move."
     ),
 )
 def view_and_rotation(answer):
-    """The answer takes y, x of the kernel, the stride and the side of a view; it returns a view and a step."""
+    """The answer takes a place in the kernel, the stride, a view's side; it returns a view and a step."""
     from course_lib.he.image_packing import ImageLayout, NetworkShape
 
     shape = NetworkShape()
@@ -103,6 +103,6 @@ def view_and_rotation(answer):
         )
         if not np.array_equal(there, expected):
             return _(
-                "For y = {y}, x = {x} other pixels lie there: view {view}, rotated by {step} slots, was yours."
+                "For y = {y}, x = {x} other pixels lie there: yours was view {view}, rotated by {step} slots."
             ).format(y=y, x=x, view=tuple(view), step=step)
     return None

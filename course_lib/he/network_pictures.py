@@ -11,6 +11,7 @@ from numpy.polynomial import Polynomial
 
 from course_lib.he.image_packing import ImageLayout
 from course_lib.he.plan import Plan
+from course_lib.he.wire import from_text
 from course_lib.i18n import _, number
 
 # Okabe and Ito's palette: told apart by people with any common form of colour blindness.
@@ -100,9 +101,7 @@ def draw_views(image: np.ndarray, layout: ImageLayout, shown: tuple[tuple[int, i
     whole.add_patch(Rectangle((-0.5, -0.5), kernel, kernel, fill=False, edgecolor="black", linewidth=2))
     for (row, column), colour, marker, view in zip(shown, (BLUE, ORANGE, GREEN), "os^", others, strict=False):
         part = padded[row : row + reach : shape.stride, column : column + reach : shape.stride]
-        across, down = np.meshgrid(
-            np.arange(column, side, shape.stride), np.arange(row, side, shape.stride)
-        )
+        across, down = np.meshgrid(np.arange(column, side, shape.stride), np.arange(row, side, shape.stride))
         whole.plot(across.ravel(), down.ravel(), marker, color=colour, markersize=4)
         view.imshow(part, cmap="gray_r", vmin=0, vmax=padded.max())
         view.set_title(f"({row}, {column})", color=colour, fontsize=11)
@@ -115,7 +114,7 @@ def draw_views(image: np.ndarray, layout: ImageLayout, shown: tuple[tuple[int, i
 
 
 def draw_feature_maps(image: np.ndarray, kernels: np.ndarray, maps: np.ndarray) -> Figure:
-    """A digit, sixteen kernels (16, kernel, kernel), and the squares that they make of it (16, side, side)."""
+    """A digit, its kernels (maps, kernel, kernel), and the squares they make of it (maps, side, side)."""
     figure = plt.figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 4))
     axes = left.subplots()
@@ -134,12 +133,12 @@ def draw_feature_maps(image: np.ndarray, kernels: np.ndarray, maps: np.ndarray) 
     return figure
 
 
-def draw_questions(image: np.ndarray, questions: list[bytes]) -> Figure:
-    """A digit of shape (28, 28), and as many bytes of two ciphertexts of it."""
+def draw_questions(image: np.ndarray, questions: list[str]) -> Figure:
+    """A digit of shape (28, 28), and as many bytes of ciphertexts of it, which come in base64."""
     figure, panels = plt.subplots(1, 1 + len(questions), figsize=(8, 2.8), layout="constrained")
     panels[0].imshow(image, cmap="gray_r")
     panels[0].set_title(_("what the client has"), fontsize=11)
-    for panel, question in zip(panels[1:], questions, strict=True):
+    for panel, question in zip(panels[1:], map(from_text, questions), strict=True):
         middle = len(question) // 2
         seen = np.frombuffer(question[middle : middle + 28 * 28], dtype=np.uint8).reshape(28, 28)
         panel.imshow(seen, cmap="gray_r")

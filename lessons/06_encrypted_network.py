@@ -108,8 +108,8 @@ show(
 #
 # **Take the simplest polynomial that bends**, $x^2$, and let training find weights for which it works. It does not
 # look like ReLU, and it need not: what a network needs is that pixels can act together. It takes one multiplication.
-# The price is that squares grow: double the pixels, and after two squares the numbers are 16 times as large. We come
-# back to that twice.
+# The price is that squares grow: double a number, and after two squares it is 16 times as large. We come back to that
+# twice.
 
 # %%
 x = np.linspace(-3, 3, 601)
@@ -269,8 +269,7 @@ show(views, alt=_("A seven with a grid of dots in three colours, and the three c
 # Sixteen ciphertexts are 3.9 MB for one small image. If the connection is slow, there is a **compact** layout. It
 # sends only the 16 views that start within one stride: 4 ciphertexts, under 1 MB. All other views are the same ones,
 # moved: by one column of the view (a rotation by 1), by one row (by 8), or by both. The server pays with twelve more
-# rotations, at the top of the chain, where they are dearest. Bytes against time: the last table of this lesson shows
-# both.
+# rotations, at the top of the chain, where they are dearest. Bytes against time: further down we measure both.
 #
 # ### Exercise 3
 #
@@ -479,9 +478,9 @@ show(
 #
 # One image at a time, the slots hold *copies*. If you have thousands of images, put **a different image into each
 # slot**, and use a ciphertext for each of the 784 pixels. A weight is then the same number in all slots, so nothing
-# is ever rotated and no Galois key is needed. But each of the network's 100,000 products has to be made one by one,
-# for one image or for 4,094 (two slots stay empty, to notice accidents). Nobody waits half a minute for one digit; a
-# hospital that sends 4,094 at a time does. **Latency** and **throughput** want different layouts.
+# is ever rotated and no Galois key is needed. But each of the network's 94,080 products has to be made one by one,
+# for one image or for 4,094 (two slots stay empty, to notice accidents). Nobody would wait that long for one digit; a
+# hospital with thousands of them does not mind. **Latency** and **throughput** want different layouts.
 #
 # The cell encrypts, scores and decrypts 4,094 test images, and prints how many that is in a second, and how many
 # decisions are as without encryption. CryptoNets, the work of 2016 that began all this, states about 59,000 images in
@@ -510,10 +509,10 @@ print(f"{number(MOST_IMAGES / result['seconds'])} / s, {same:.2%}")
 # ## Where it breaks
 #
 # **Values out of range.** Squares grow. The cell prints the largest number that each step made of the 10,000 test
-# images, beside its room. Everywhere is room to spare, except for the scores, whose limit is 64. Then we let the
-# network be louder, with weights twenty times as large in the last layer. The numbers wrap around, and the client
-# notices, because lanes that should be empty are not. This finds accidents, not malice. And the client refuses pixels
-# beyond 0 to 1: no ciphertext would tell the server.
+# images, beside its room. There is room to spare everywhere; the tightest are the scores, whose limit is 64. Then we
+# make the network louder, with weights twenty times as large in the last layer. The numbers wrap around, and the
+# client notices, because lanes that should be empty are not. This finds accidents, not malice. And the client refuses
+# pixels beyond 0 to 1: no ciphertext would tell the server.
 #
 # **Depth.** After two squares the last prime is reached, and that is the end. A deeper network needs a longer chain,
 # so a larger $N$, and everything gets slower. Or it needs **bootstrapping**: the server runs the *decryption* inside

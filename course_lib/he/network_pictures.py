@@ -104,7 +104,7 @@ def draw_views(image: np.ndarray, layout: ImageLayout, shown: tuple[tuple[int, i
         across, down = np.meshgrid(np.arange(column, side, shape.stride), np.arange(row, side, shape.stride))
         whole.plot(across.ravel(), down.ravel(), marker, color=colour, markersize=4)
         view.imshow(part, cmap="gray_r", vmin=0, vmax=padded.max())
-        view.set_title(f"({row}, {column})", color=colour, fontsize=11)
+        view.set_title(f"({row}, {column})", fontsize=11)
         view.set(xticks=[], yticks=[])
         for spine in view.spines.values():
             spine.set(edgecolor=colour, linewidth=2)

@@ -183,7 +183,7 @@ print(f"{sum(plan.parameters.coeff_modulus_bits)=} {MAX_COEFF_MODULUS_BITS[8192]
 show(
     network_figures.draw_chain(plan),
     alt=_(
-        "A bar of three equal primes for each step. After each square one prime is gone; the scale ends within the last."
+        "A bar of three primes of equal size for each step. After each square one prime is gone; the scale ends within the last."
     ),
 )
 
@@ -221,8 +221,8 @@ check("encrypted_network.smallest_degree", smallest_degree)
 # %% [markdown]
 # ## The client lays out the image
 #
-# A convolution brings together neighbours, that is, numbers from different slots. That smells of rotations: 64, one
-# for each place in the kernel. But who says that a pixel lies in one slot only? The client knows the image, and
+# A convolution brings together neighbours, that is, numbers from different slots. So we should expect many rotations:
+# one for each of the 64 places in the kernel. But must a pixel lie in one slot only? The client knows the image, and
 # copying is free before encryption.
 #
 # Think of one place in the kernel, say the top left corner. As the kernel moves, this place meets every fourth pixel
@@ -336,7 +336,7 @@ def trained_linear_model(iterations):
     return {"coeffs": model.coef_, "intercept": model.intercept_}
 
 
-weights = trained_network(epochs=12, seed=1)
+network = Network.from_arrays(trained_network(epochs=12, seed=1))
 linear = trained_linear_model(iterations=300)
 
 # %% [markdown]
@@ -346,7 +346,6 @@ linear = trained_linear_model(iterations=300)
 # kernel found its pattern, or the opposite of it.
 
 # %% tags=["nbval-ignore-output", "reason:training"]
-network = Network.from_arrays(weights)
 plain_scores = network.scores(x_test)
 linear_scores = x_test.reshape(-1, 784) @ linear["coeffs"].T + linear["intercept"]
 errors = [(scores.argmax(axis=1) != y_test).sum() for scores in (linear_scores, plain_scores)]
@@ -360,7 +359,7 @@ show(
 # ## The service
 #
 # It is the service of lesson 05, with another model in it: the same addresses, the same key store, the same messages.
-# The plan decides what the client has to send. The keys are uploaded once, 12.5 MB of them: a key for each of the 16
+# The plan decides what the client has to send. The keys are uploaded once, 12.6 MB of them: a key for each of the 16
 # distances by which the plan rotates, and the relinearisation key. After that, a question is a list of ciphertexts
 # and the key id.
 
@@ -395,11 +394,14 @@ show(
 # %% tags=["nbval-ignore-output", "reason:progress"]
 @cached
 def encrypted_scores(count):
-    network = Network.from_arrays(weights)
+    network = Network.from_arrays(trained_network(epochs=12, seed=1))
     client, server = EINetworkClient(network.shape), EINetworkServer(network)
     _key_id, public_keys = client.get_public_keys()
-    digits = tqdm(x_test[:count], desc=_("digits"), file=sys.stdout)
-    return {"scores": [client.decrypt(server.predict(client.encrypt(one), public_keys)) for one in digits]}
+    scores = []
+    for digit in tqdm(x_test[:count], desc=_("digits"), file=sys.stdout):
+        answer = server.predict(client.encrypt(digit), public_keys)
+        scores.append(client.decrypt(answer))
+    return {"scores": scores}
 
 
 hundred = encrypted_scores(count=100)["scores"]
@@ -470,7 +472,7 @@ titles = (
 costs = {title: {name: row[place] for name, row in rows.items()} for place, title in enumerate(titles)}
 show(
     network_figures.draw_comparison(costs),
-    alt=_("Four bar charts for three models: the network errs least, and costs most time and bytes."),
+    alt=_("Four bar charts for three models: both networks err less, and cost more time and bytes."),
 )
 
 # %% [markdown]
@@ -492,7 +494,7 @@ show(
 # %% tags=["nbval-ignore-output", "reason:timing"]
 @cached
 def batch(count):
-    network = Network.from_arrays(weights)
+    network = Network.from_arrays(trained_network(epochs=12, seed=1))
     client, server = BatchClient(network.shape), BatchServer(network)
     _key_id, public_keys = client.get_public_keys()
     start = time.perf_counter()
@@ -510,9 +512,10 @@ print(f"{number(MOST_IMAGES / result['seconds'])} / s, {same:.2%}")
 #
 # **Values out of range.** Squares grow. The cell prints the largest number that each step made of the 10,000 test
 # images, beside its room. There is room to spare everywhere; the tightest are the scores, whose limit is 64. Then we
-# make the network louder, with weights twenty times as large in the last layer. The numbers wrap around, and the
-# client notices, because lanes that should be empty are not. This finds accidents, not malice. And the client refuses
-# pixels beyond 0 to 1: no ciphertext would tell the server.
+# make the network louder: its hidden units become 20 times as large, and the square makes 400 times of that. The
+# scores are now far beyond 64. They wrap around, and the client notices, because lanes that should be empty are not.
+# That finds accidents, not malice. And the client refuses pixels beyond 0 to 1, because nobody else could: a
+# ciphertext does not show them.
 #
 # **Depth.** After two squares the last prime is reached, and that is the end. A deeper network needs a longer chain,
 # so a larger $N$, and everything gets slower. Or it needs **bootstrapping**: the server runs the *decryption* inside
@@ -536,7 +539,8 @@ layers = (network.feature_maps(x_test), network.hidden_units(x_test), plain_scor
 for room, values in zip(rooms, layers, strict=True):
     print(f"{room:>6} {abs(values).max():6.1f}")
 
-louder = Network(**vars(network) | {"weights": 20 * network.weights, "constants": 20 * network.constants})
+hidden = {name: 20 * getattr(network, name) for name in ("hidden_weights", "hidden_constants")}
+louder = Network(**vars(network) | hidden)
 client = EINetworkClient(shape)
 reply = EINetworkServer(louder).predict(client.encrypt(image), client.get_public_keys()[1])
 try:

@@ -148,14 +148,16 @@ def draw_questions(image: np.ndarray, questions: list[str]) -> Figure:
     return figure
 
 
-def draw_comparison(costs: dict[str, dict[str, float]]) -> Figure:
-    """A bar chart on a logarithmic axis for each kind of cost, side by side: a bar for each model."""
-    figure, panels = plt.subplots(1, len(costs), figsize=(10, 2.6), layout="constrained", sharey=True)
-    for panel, (title, bars), colour in zip(panels, costs.items(), (ORANGE, BLUE, GREEN, GREEN), strict=True):
-        drawn = panel.barh(list(bars), list(bars.values()), color=colour)
-        panel.bar_label(drawn, labels=[_short(value) for value in bars.values()], padding=3)
+def draw_comparison(models: dict[str, dict[str, float]]) -> Figure:
+    """A bar chart on a logarithmic axis for each kind of cost: a bar for each model."""
+    titles = list(next(iter(models.values())))
+    figure, panels = plt.subplots(1, len(titles), figsize=(10, 2.4), layout="constrained", sharey=True)
+    for panel, title, colour in zip(panels, titles, (ORANGE, BLUE, GREEN, GREEN), strict=True):
+        values = [costs[title] for costs in models.values()]
+        bars = panel.barh(list(models), values, color=colour)
+        panel.bar_label(bars, labels=[_short(value) for value in values], padding=3)
         panel.set_xscale("log")
-        panel.set_xlim(min(bars.values()) / 3, max(bars.values()) * 20)
+        panel.set_xlim(min(values) / 3, max(values) * 20)
         panel.set_title(title, fontsize=11)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()

@@ -342,7 +342,7 @@ linear = trained_linear_model(iterations=300)
 # %% [markdown]
 # On the 10,000 test images, the network is right on more than 99 of 100: the linear model makes about ten times as
 # many errors. The figure shows what it has learnt. Orange pixels of a kernel count as plus, purple ones as minus.
-# Many are edges or strokes in one direction, as in our tiny network. Below, the squares say where in the seven each
+# Some are edges or strokes in one direction, as in our tiny network. Below, the squares say where in the seven each
 # kernel found its pattern, or the opposite of it.
 
 # %% tags=["nbval-ignore-output", "reason:training"]
@@ -443,7 +443,7 @@ service.delete()
 # Three servers, measured here and now, on your machine: the linear model of lesson 05, the network, and the network
 # with the compact layout. Each axis is logarithmic. For a tenth of the errors you pay with much more time, and with
 # about 90 times as many bytes in a question, or 22 times as many in the compact one. Without encryption, the network
-# takes well under a millisecond.
+# takes a fraction of a millisecond.
 
 
 # %% tags=["nbval-ignore-output", "reason:timing"]
@@ -517,7 +517,7 @@ print(f"{number(MOST_IMAGES / result['seconds'])} / s, {same:.2%}")
 # so a larger $N$, and everything gets slower. Or it needs **bootstrapping**: the server runs the *decryption* inside
 # the encryption, with an encrypted secret key. Out comes the same value, freshly encrypted and with its primes back.
 # That is a deep computation by itself; it needs $N = 32768$ or more in practice, takes seconds, and SEAL does not
-# offer it. Encrypted networks of 20 layers and more have been run in this way, with imitated ReLUs (Lee et al.,
+# offer it. A network of 20 layers has been run on encrypted images in this way, with imitated ReLUs (Lee et al.,
 # 2022).
 #
 # **The answers still give the model away.** With enough questions anyone can train a copy of a network. Encryption

@@ -374,6 +374,13 @@ def test_shapes_that_cannot_be_served(sizes, message):
         network_plan(NetworkShape(**sizes))
 
 
+@pytest.mark.parametrize("name", ["weights", "constants", "kernel_constants"])
+def test_weights_that_cannot_be_stored_are_refused(network, name):
+    larger = Network(**vars(network) | {name: getattr(network, name) * 1e40})
+    with pytest.raises(ValueError, match="but larger ones came"):
+        EINetworkServer(larger)
+
+
 def test_another_layout_is_refused():
     with pytest.raises(ValueError, match="im2col, compact was expected, but wide came"):
         EINetworkClient(SHAPE, "wide")

@@ -79,6 +79,11 @@ class Plan:
         """The largest absolute score that is sure to fit; far beyond it, numbers wrap around."""
         return 2.0 ** (self.parameters.coeff_modulus_bits[0] - 1) / self.score_scale
 
+    def room(self, dropped: int, scale: float) -> float:
+        """Below which size values at `scale` are sure to fit once that many primes are gone."""
+        primes = self.primes[: len(self.primes) - dropped]
+        return 2.0 ** float(sum(np.log2(primes)) - 1 - np.log2(scale))
+
     def steps(self) -> list[Step]:
         """The plan's rows, in the order in which the server works."""
         rows, primes = (
@@ -95,9 +100,8 @@ class Plan:
         return rows
 
     def _step(self, name: str, primes: int, scale: float, **counts) -> Step:
-        bits = float(np.log2(scale))
-        room = sum(np.log2(self.primes[:primes])) - 1 - bits
-        return Step(name, primes, bits, float(room), **counts)
+        room = self.room(len(self.primes) - primes, scale)
+        return Step(name, primes, float(np.log2(scale)), float(np.log2(room)), **counts)
 
     def table(self) -> str:
         """The plan as a table in plain text, for people."""

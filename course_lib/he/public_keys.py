@@ -15,7 +15,8 @@ from course_lib.he.parameters import LINEAR, Parameters, galois_elements, seal_c
 from course_lib.he.serialization import from_bytes, to_bytes
 from course_lib.i18n import _
 
-KEYS_KEPT = 8  # clients whose keys stay in memory, parsed
+KEY_MEMORY = 128 << 20  # bytes that the parsed keys of the last clients may take
+MOST_CLIENTS_KEPT = 16
 
 
 class PublicKeys(NamedTuple):
@@ -29,8 +30,8 @@ class PublicKeys(NamedTuple):
 class KeyNeeds:
     """Which keys a plan needs: one for each of the rotations `steps`, and one to relinearise, or not.
 
-    >>> LINEAR_NEEDS.steps[:4], LINEAR_NEEDS.relinearises, LINEAR_NEEDS.most_bytes
-    ((1, 2, 4, 8), False, 1445888)
+    >>> LINEAR_NEEDS.steps[:4], LINEAR_NEEDS.relinearises, LINEAR_NEEDS.most_bytes, LINEAR_NEEDS.clients_kept
+    ((1, 2, 4, 8), False, 1445888, 16)
     """
 
     parameters: Parameters
@@ -43,6 +44,11 @@ class KeyNeeds:
         return sum(
             wire.max_frame_bytes(kind, self.parameters, keys=len(self.steps)) for kind in self.frame_kinds
         )
+
+    @property
+    def clients_kept(self) -> int:
+        """How many clients' keys stay in memory, parsed: as many as there is room for."""
+        return max(1, min(MOST_CLIENTS_KEPT, KEY_MEMORY // self.most_bytes))
 
     @property
     def frame_kinds(self) -> tuple[str, ...]:
@@ -64,7 +70,7 @@ class KeyNeeds:
         return blob
 
     def load(self, public_keys: bytes) -> PublicKeys:
-        """The keys in what a client's `get_public_keys()` returned; those of the last 8 clients are kept.
+        """The keys in what a client's `get_public_keys()` returned; those of the last clients are kept.
 
         Raises ValueError where the bytes are damaged, of other parameters, or lack a key.
         """
@@ -74,7 +80,7 @@ class KeyNeeds:
                     came=type(public_keys).__name__
                 )
             )
-        return parsed(public_keys, self)
+        return parser(self)(public_keys)
 
 
 LINEAR_NEEDS = KeyNeeds(
@@ -82,9 +88,13 @@ LINEAR_NEEDS = KeyNeeds(
 )
 
 
-@functools.lru_cache(maxsize=KEYS_KEPT)
-def parsed(public_keys: bytes, needs: KeyNeeds) -> PublicKeys:
-    """The keys, each checked; see `KeyNeeds.load`."""
+@functools.cache
+def parser(needs: KeyNeeds):
+    """What parses keys, and remembers those of the last clients; see `KeyNeeds.load`."""
+    return functools.lru_cache(needs.clients_kept)(functools.partial(_parsed, needs))
+
+
+def _parsed(needs: KeyNeeds, public_keys: bytes) -> PublicKeys:
     kinds, payloads = needs.frame_kinds, {}
     for kind, frame in zip(kinds, wire.split(public_keys, len(kinds)), strict=True):
         _count, payloads[kind] = wire.unpack(kind, frame, parameters=needs.parameters, keys=len(needs.steps))

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from course_lib.he.keystore import KeyStore, UnknownKeyId, check_digest, check_key_id
 from course_lib.he.network import Network
-from course_lib.he.public_keys import KEYS_KEPT
 from course_lib.he.server import EINetworkServer, EIServer, PlanServer
 from course_lib.i18n import _
 
@@ -76,7 +75,7 @@ class Scorer:
     def __init__(self, server: PlanServer, key_store: KeyStore):
         self.server = server
         self.key_store = key_store
-        self._parsed_keys = functools.lru_cache(KEYS_KEPT)(self._parse_keys)
+        self._parsed_keys = functools.lru_cache(server.needs.clients_kept)(self._parse_keys)
 
     def run(self, raw_data: str | bytes) -> list[str]:
         """The encrypted scores, as texts for the client's `decrypt`.

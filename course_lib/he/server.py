@@ -24,9 +24,9 @@ from course_lib.i18n import _
 _LARGEST_EXACT_NORM = 1e-3 / (5 * LINEAR.value_error)
 
 
-def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
-    """The Galois keys of a linear model's client, as `KeyNeeds.load` reads them."""
-    return LINEAR_NEEDS.load(public_keys).galois
+def load_galois_keys(public_keys: bytes) -> PublicKeys:
+    """The keys of a linear model's client, as `EIServer.score` takes them; see `KeyNeeds.load`."""
+    return LINEAR_NEEDS.load(public_keys)
 
 
 class _EncryptedLayer:
@@ -40,8 +40,11 @@ class _EncryptedLayer:
         self._weight_scale = plan.weight_scales[number]
         # As much noise as rounding makes anyway.
         self._dither = (plan.parameters.poly_modulus_degree / 12) ** 0.5 / self._weight_scale
-        self._diagonals = self._encoded(self.layout.diagonals(weights))
         product_scale = plan.input_scales[number] * self._weight_scale
+        _check_room(
+            weights, constants, plan.room(number, self._weight_scale), plan.room(number, product_scale)
+        )
+        self._diagonals = self._encoded(self.layout.diagonals(weights))
         self._constants = self._plaintext(self.layout.in_lanes(constants), product_scale)
 
     def apply(self, inputs: list[seal.Ciphertext], keys: PublicKeys) -> seal.Ciphertext:
@@ -99,6 +102,17 @@ class _EncryptedLayer:
         plain = seal.Plaintext()
         self._encoder.encode(slots.tolist(), self._level, scale, plain)
         return plain
+
+
+def _check_room(weights: np.ndarray, constants: np.ndarray, most_weight: float, most_constant: float) -> None:
+    """Raise ValueError where a weight or a constant can't be stored."""
+    if np.abs(weights).max() >= most_weight or np.abs(constants).max() >= most_constant:
+        raise ValueError(
+            _(
+                "Weights below ±{most_weight:.3g} and constants below ±{most_constant:.3g} were expected,"
+                " but larger ones came."
+            ).format(most_weight=most_weight, most_constant=most_constant)
+        )
 
 
 def squared(evaluator: seal.Evaluator, ciphertext: seal.Ciphertext, keys: PublicKeys) -> seal.Ciphertext:

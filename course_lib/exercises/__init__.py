@@ -50,6 +50,7 @@ TOPICS: dict[str, str] = {
     "what_models_leak": N_("What models leak"),
     "pate": N_("Learn from private votes"),
     "encrypted_inference": N_("Predict on encrypted data"),
+    "encrypted_network": N_("An encrypted network"),
     "secret_sharing": N_("Share a secret"),
     "private_prediction_train": N_("Train in the open"),
     "private_prediction_serve": N_("Serve it shared"),

@@ -1,9 +1,9 @@
-"""Inference on encrypted values: CKKS on TenSEAL's bindings of Microsoft SEAL.
+"""Inference on encrypted values, by a linear model or a network: CKKS on TenSEAL's bindings of SEAL.
 
 The secret key lives in `client` alone. See `parameters` for what is promised, `packing` for the idea.
 """
 
-from course_lib.he.client import EILinearRegressionClient
-from course_lib.he.server import EIServer
+from course_lib.he.client import EILinearRegressionClient, EINetworkClient
+from course_lib.he.server import EINetworkServer, EIServer
 
-__all__ = ["EILinearRegressionClient", "EIServer"]
+__all__ = ["EILinearRegressionClient", "EINetworkClient", "EINetworkServer", "EIServer"]

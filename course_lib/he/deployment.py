@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from course_lib.he.server import EIServer
+from course_lib.he.network import Network
+from course_lib.he.server import EINetworkServer, EIServer
 from course_lib.i18n import _, language
 from course_lib.processes import ServerProcess, start_server
 
@@ -101,10 +102,32 @@ def deploy(
     array([3.5, 6.5])
     """
     EIServer(coeffs, intercept)  # says what is wrong with a model before a process is started
+    arrays = {"coeffs": np.asarray(coeffs, float), "intercept": np.asarray(intercept, float)}
+    return _deployed(arrays, key_store, port)
+
+
+def deploy_network(
+    network: Network,
+    *,
+    layout: str = "im2col",
+    key_store: str | os.PathLike | None = None,
+    port: int | None = None,
+) -> WebService:
+    """Start a service that scores images with a network, and return when it answers.
+
+    `layout` says how clients lay out their images, "im2col" or "compact"; the rest is as for `deploy`.
+    """
+    EINetworkServer(network, layout)  # says what is wrong with it before a process is started
+    return _deployed(network.arrays() | {"layout": np.array(layout)}, key_store, port)
+
+
+def _deployed(
+    arrays: dict[str, np.ndarray], key_store: str | os.PathLike | None, port: int | None
+) -> WebService:
     with contextlib.ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="course-he-")))
         model = folder / "model.npz"
-        np.savez(model, coeffs=np.asarray(coeffs, float), intercept=np.asarray(intercept, float))
+        np.savez(model, **arrays)
         key_store = os.fspath(folder / "keys" if key_store is None else key_store)
         process = start_server(
             ["-m", "course_lib.he.service", "--model", str(model), "--key-store", key_store],

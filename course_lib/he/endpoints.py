@@ -31,9 +31,22 @@ _EXAMPLE_TEXT = "Q0tGMQBq…"
 
 def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
     """The web application in front of `pool`, whose model has that many classes and features."""
+class Refusal(BaseModel):
+    """Why a request was refused."""
+
+    error: str = Field(description="one sentence in the language of the Accept-Language header")
+
+
+def create_app(
+    pool: WorkerPool, *, classes: int, features: int, most_key_bytes: int = MOST_KEY_BYTES
+) -> FastAPI:
+    """The web application in front of `pool`, whose model has that many classes and features.
+
+    `most_key_bytes` bounds what a client may upload; the default is what a linear model needs.
+    """
     app = FastAPIOffline(  # its page at /docs needs nothing from another server
         title="Encrypted inference",
-        description="Scores of a linear model on values that this service never sees, by CKKS on SEAL.",
+        description="Scores of a model on values that this service never sees, by CKKS on SEAL.",
         version="1.0",
         docs_url="/docs",
         redoc_url=None,
@@ -55,7 +68,7 @@ def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
     async def upload_keys(key_id: str, request: Request) -> Response:
         """The path ends with the key id, the body is the blob: what `client.get_public_keys()` returns."""
         _check(key_id, request)
-        async with intake.body(request, MOST_KEY_BYTES) as public_keys:
+        async with intake.body(request, most_key_bytes) as public_keys:
             answer = await _ask(pool, "upload", public_keys, key_id=key_id)
         return _without_body(answer)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from course_lib.i18n import _
+
 MIN_PERIOD = 64  # short inputs are padded to this many slots, which leaves room for 63 classes
 COMMON_LANES = 16  # the client's copies are shifted so that this many lanes need the fewest rotations
 
@@ -101,9 +103,19 @@ class WeightLayout:
     classes: int
 
     @property
+    def name(self) -> str:
+        """What the layer is called in a plan's table."""
+        return _("weights")
+
+    @property
     def lanes(self) -> int:
         """How many lanes there are."""
         return lanes_for(self.classes)
+
+    @property
+    def terms(self) -> tuple[tuple[int, int], ...]:
+        """Each ciphertext, and the rotation before its product: none."""
+        return tuple((number, 0) for number in range(self.values.ciphertexts))
 
     @property
     def group_step(self) -> int:
@@ -127,8 +139,13 @@ class WeightLayout:
     @property
     def rotations(self) -> int:
         """How many rotations the server makes in all."""
-        shifts = sum(len(group) for group in self.shifts)
-        return shifts - 1 + len(self.fold_steps)
+        return len(self.steps)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """By how many slots each rotation goes."""
+        within = sum(len(group) - 1 for group in self.shifts)
+        return (1,) * within + (self.group_step,) * (len(self.shifts) - 1) + self.fold_steps
 
     def diagonals(self, weights: np.ndarray) -> np.ndarray:
         """The plain slots to multiply by: (groups, shifts in a group, ciphertexts, slots), float.
@@ -174,13 +191,21 @@ def multiply_in_slots(weights: np.ndarray, values: np.ndarray, *, slots: int) ->
     array([12., 34.])
     """
     layout = WeightLayout(ValueLayout(weights.shape[1], slots), classes=weights.shape[0])
-    arranged = layout.values.arrange(values)
-    total = np.zeros(slots)
+    return apply_in_slots(layout, weights, layout.values.arrange(values))[: layout.classes]
+
+
+def apply_in_slots(layout, weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """One layer on plain slots, with the very steps that the server takes: (slots,), float.
+
+    `layout` says how the layer's `weights` lie, `inputs` (ciphertexts, slots) is what comes in.
+    """
+    moved = np.array([np.roll(inputs[number], -step) for number, step in layout.terms])
+    total = np.zeros(inputs.shape[1])
     for group in layout.diagonals(weights)[::-1]:
-        within = np.zeros(slots)
+        within = np.zeros(inputs.shape[1])
         for diagonal in group[::-1]:
-            within = np.roll(within, -1) + (diagonal * arranged).sum(axis=0)
+            within = np.roll(within, -1) + (diagonal * moved).sum(axis=0)
         total = np.roll(total, -layout.group_step) + within
     for step in layout.fold_steps:
         total = total + np.roll(total, -step)
-    return total[: layout.classes]
+    return total

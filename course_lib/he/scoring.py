@@ -16,10 +16,9 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from course_lib.he.keystore import KeyStore, UnknownKeyId, check_digest, check_key_id
-from course_lib.he.server import EIServer, load_galois_keys
+from course_lib.he.network import Network
+from course_lib.he.server import EINetworkServer, EIServer, PlanServer
 from course_lib.i18n import _
-
-KEYS_KEPT_PARSED = 16
 
 
 class ScoringRequest(BaseModel):
@@ -73,10 +72,10 @@ def read_request(raw_data: str | bytes) -> ScoringRequest:
 class Scorer:
     """A model and a key store, ready to answer requests; the last few clients' keys are kept parsed."""
 
-    def __init__(self, server: EIServer, key_store: KeyStore):
+    def __init__(self, server: PlanServer, key_store: KeyStore):
         self.server = server
         self.key_store = key_store
-        self._parsed_keys = functools.lru_cache(KEYS_KEPT_PARSED)(self._parse_keys)
+        self._parsed_keys = functools.lru_cache(server.needs.clients_kept)(self._parse_keys)
 
     def run(self, raw_data: str | bytes) -> list[str]:
         """The encrypted scores, as texts for the client's `decrypt`.
@@ -92,7 +91,7 @@ class Scorer:
         """Store public keys, once they have proved to be some; ValueError where they are not."""
         check_key_id(key_id)
         check_digest(key_id, public_keys)
-        load_galois_keys(public_keys)
+        self.server.needs.load(public_keys)
         self.key_store.put(key_id, public_keys)
 
     def delete_keys(self, key_id: str) -> None:
@@ -100,30 +99,38 @@ class Scorer:
         self.key_store.delete(key_id)
 
     def _parse_keys(self, key_id: str):
-        return load_galois_keys(self.key_store.get(key_id))
+        return self.server.needs.load(self.key_store.get(key_id))
 
 
-def load_model(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays `coeffs` and `intercept` of a model file, as numpy.savez writes it.
+def load_server(path: str | os.PathLike) -> PlanServer:
+    """A server with the model in a file, as numpy.savez writes it.
 
-    Raises FileNotFoundError or ValueError; nothing in the file is unpickled.
+    The file has the arrays `coeffs` and `intercept`, or those of `Network.arrays()` and `layout`, the name of
+    the layout in which images come. Raises FileNotFoundError or ValueError; nothing in it is unpickled.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(_("The model file {path} is missing.").format(path=path))
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays["coeffs"], arrays["intercept"]
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        names = {"geometry", "layout"} if "kernels" in arrays else {"coeffs", "intercept"}
+        if not names <= set(arrays):
+            raise KeyError(*names - set(arrays))
     except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(
-            _('A file with the arrays "coeffs" and "intercept" was expected, but {path} is none.').format(
-                path=path
-            )
+            _(
+                'A file with the arrays "coeffs" and "intercept", or with those of a network, was expected,'
+                " but {path} is none."
+            ).format(path=path)
         ) from error
+    if "kernels" in arrays:
+        return EINetworkServer(Network.from_arrays(arrays), str(arrays["layout"]))
+    return EIServer(arrays["coeffs"], arrays["intercept"])
 
 
 def make_scorer(model_path: str | os.PathLike, key_store_url: str) -> Scorer:
     """A scorer for a model file and a key store's URL."""
-    return Scorer(EIServer(*load_model(model_path)), KeyStore(key_store_url))
+    return Scorer(load_server(model_path), KeyStore(key_store_url))
 
 
 _scorer: Scorer | None = (

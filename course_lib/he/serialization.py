@@ -62,13 +62,23 @@ def from_bytes(seal_class, context: seal.SEALContext, data: bytes):
     return loaded
 
 
-def ciphertext_from_bytes(context: seal.SEALContext, data: bytes, *, scale: float) -> seal.Ciphertext:
-    """A ciphertext at the top level and at `scale`, of two polynomials; ValueError for any other."""
+def level(context: seal.SEALContext, dropped: int) -> list[int]:
+    """SEAL's name for the level at which that many primes of a fresh ciphertext are gone."""
+    data = context.first_context_data()
+    for _prime in range(dropped):
+        data = data.next_context_data()
+    return data.parms_id()
+
+
+def ciphertext_from_bytes(
+    context: seal.SEALContext, data: bytes, *, scale: float, dropped: int = 0
+) -> seal.Ciphertext:
+    """A ciphertext of two polynomials at `scale`, with `dropped` primes gone; ValueError for any other."""
     ciphertext = from_bytes(seal.Ciphertext, context, data)
     expected = (
         ciphertext.size() == 2
         and ciphertext.is_ntt_form()
-        and ciphertext.parms_id() == context.first_parms_id()  # with more primes, others are below
+        and ciphertext.parms_id() == level(context, dropped)
         and ciphertext.scale == scale
     )
     if not expected:

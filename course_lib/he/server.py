@@ -1,66 +1,206 @@
-"""The server: a linear model on values that it never sees.
+"""The server: a model on values that it never sees.
 
 Against a server that follows the protocol and is curious, the values stay secret: it holds ciphertexts and
-Galois keys, and neither opens the other. Leaves out any proof that the server computed the right
-thing, and hiding the model from a client: after (features + 1) questions anyone can copy a linear model.
+public keys, and neither opens the other. Leaves out any proof that the server computed the right
+thing, and hiding the model from a client: after (features + 1) questions anyone can copy a linear model, and
+enough questions copy a network, too.
 """
 
-import functools
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 import tenseal.sealapi as seal
 
 from course_lib.he import wire
-from course_lib.he.packing import ValueLayout, WeightLayout, split_classes
-from course_lib.he.parameters import LINEAR, galois_elements, seal_context
-from course_lib.he.serialization import ciphertext_from_bytes, from_bytes, to_bytes
+from course_lib.he.network import Network
+from course_lib.he.packing import ValueLayout, split_classes
+from course_lib.he.parameters import LINEAR, seal_context
+from course_lib.he.plan import Plan, linear_plan, network_plan
+from course_lib.he.public_keys import LINEAR_NEEDS, PublicKeys
+from course_lib.he.serialization import ciphertext_from_bytes, level, to_bytes
 from course_lib.i18n import _
 
 # Rows of coefficients of a larger norm make an error of 0.001 likely enough to be worth a warning.
 _LARGEST_EXACT_NORM = 1e-3 / (5 * LINEAR.value_error)
 
 
-def load_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
-    """The Galois keys in what a client's `get_public_keys()` returned; the last 16 are kept.
+def load_galois_keys(public_keys: bytes) -> PublicKeys:
+    """The keys of a linear model's client, as `EIServer.score` takes them; see `KeyNeeds.load`."""
+    return LINEAR_NEEDS.load(public_keys)
 
-    Raises ValueError where the bytes are damaged, of other parameters, or lack a rotation.
-    """
-    if not isinstance(public_keys, bytes):
-        raise ValueError(
-            _("The public keys should be bytes, but a value of type {came} came.").format(
-                came=type(public_keys).__name__
-            )
+
+class _EncryptedLayer:
+    """A layer's weights and constants as plaintexts, ready for values at one level and scale."""
+
+    def __init__(self, plan: Plan, number: int, weights: np.ndarray, constants: np.ndarray):
+        self.layout = plan.layers[number]
+        context = seal_context(plan.parameters)
+        self._encoder, self._evaluator = seal.CKKSEncoder(context), seal.Evaluator(context)
+        self._level = level(context, number)
+        self._weight_scale = plan.weight_scales[number]
+        # As much noise as rounding makes anyway.
+        self._dither = (plan.parameters.poly_modulus_degree / 12) ** 0.5 / self._weight_scale
+        product_scale = plan.input_scales[number] * self._weight_scale
+        _check_room(
+            weights, constants, plan.room(number, self._weight_scale), plan.room(number, product_scale)
         )
-    return _parsed_galois_keys(public_keys)
+        self._diagonals = self._encoded(self.layout.diagonals(weights))
+        self._constants = self._plaintext(self.layout.in_lanes(constants), product_scale)
+
+    def apply(self, inputs: list[seal.Ciphertext], keys: PublicKeys) -> seal.Ciphertext:
+        """Horner's rule in shifts: rotate what is there, add the next product; then fold the lanes."""
+        terms = [self._rotated(inputs[number], step, keys) for number, step in self.layout.terms]
+        total = None
+        for group in reversed(self._diagonals):
+            within = None
+            for diagonal in reversed(group):
+                within = self._rotated_plus(within, 1, keys, self._inner(terms, diagonal))
+            total = self._rotated_plus(total, self.layout.group_step, keys, within)
+        for step in self.layout.fold_steps:
+            total = self._rotated_plus(total, step, keys, total)
+        self._evaluator.add_plain_inplace(total, self._constants)
+        return total
+
+    def _inner(self, terms: list[seal.Ciphertext], diagonal: list[seal.Plaintext]) -> seal.Ciphertext:
+        """The slotwise product of what came in and weights, summed over the terms."""
+        products = []
+        for term, weights in zip(terms, diagonal, strict=True):
+            product = seal.Ciphertext()
+            self._evaluator.multiply_plain(term, weights, product)
+            products.append(product)
+        total = seal.Ciphertext()
+        self._evaluator.add_many(products, total)
+        return total
+
+    def _rotated_plus(self, ciphertext, step: int, keys: PublicKeys, other) -> seal.Ciphertext:
+        """`ciphertext`, if there is one yet, rotated by `step` slots, plus `other`."""
+        if ciphertext is None:
+            return other
+        rotated = self._rotated(ciphertext, step, keys)
+        self._evaluator.add_inplace(rotated, other)
+        return rotated
+
+    def _rotated(self, ciphertext: seal.Ciphertext, step: int, keys: PublicKeys) -> seal.Ciphertext:
+        """`ciphertext` rotated by `step` slots; for no step, itself."""
+        if step == 0:
+            return ciphertext
+        rotated = seal.Ciphertext()
+        self._evaluator.rotate_vector(ciphertext, step, keys.galois, rotated)
+        return rotated
+
+    def _encoded(self, slots: np.ndarray):
+        """Plaintexts in nested lists of the array's shape, its last axis being the slots."""
+        if slots.ndim > 1:
+            return [self._encoded(part) for part in slots]
+        plain = self._plaintext(slots, self._weight_scale)
+        while plain.is_zero():  # would make a product that is not encrypted, and SEAL refuses that
+            dither = np.random.default_rng().normal(scale=self._dither, size=slots.shape)
+            plain = self._plaintext(slots + dither, self._weight_scale)
+        return plain
+
+    def _plaintext(self, slots: np.ndarray, scale: float) -> seal.Plaintext:
+        plain = seal.Plaintext()
+        self._encoder.encode(slots.tolist(), self._level, scale, plain)
+        return plain
 
 
-@functools.lru_cache(maxsize=16)
-def _parsed_galois_keys(public_keys: bytes) -> seal.GaloisKeys:
-    _count, payload = wire.unpack("galois keys", public_keys, parameters=LINEAR)
-    galois_keys = from_bytes(seal.GaloisKeys, seal_context(LINEAR), payload)
-    elements = galois_elements(LINEAR)
-    missing = [element for element in elements if not galois_keys.has_key(element)]
-    if missing:
+def _check_room(weights: np.ndarray, constants: np.ndarray, most_weight: float, most_constant: float) -> None:
+    """Raise ValueError where a weight or a constant can't be stored."""
+    if np.abs(weights).max() >= most_weight or np.abs(constants).max() >= most_constant:
         raise ValueError(
             _(
-                "The public keys should rotate by all {count} powers of two,"
-                " but {missing} of them are missing."
-            ).format(count=len(elements), missing=len(missing))
+                "Weights below ±{most_weight:.3g} and constants below ±{most_constant:.3g} were expected,"
+                " but larger ones came."
+            ).format(most_weight=most_weight, most_constant=most_constant)
         )
-    return galois_keys
 
 
-class _Portion(NamedTuple):
-    """Classes that share a ciphertext; `diagonals` are lists of lists: group, shift, ciphertext."""
+def squared(evaluator: seal.Evaluator, ciphertext: seal.Ciphertext, keys: PublicKeys) -> seal.Ciphertext:
+    """Each slot squared, in place, one prime below: the scale is the old one's square, divided by a prime."""
+    evaluator.square_inplace(ciphertext)
+    evaluator.relinearize_inplace(ciphertext, keys.relinearisation)
+    evaluator.rescale_to_next_inplace(ciphertext)
+    return ciphertext
 
-    layout: WeightLayout
-    diagonals: list
-    intercept: seal.Plaintext
+
+class PlanServer:
+    """Evaluates plans on encrypted values: one plan for each ciphertext of the answer.
+
+    `models` holds, for each plan, the weights and constants of its layers. Plans share inputs and keys.
+    """
+
+    def __init__(self, plans: list[Plan], models: list[list[tuple[np.ndarray, np.ndarray]]], verbose: bool):
+        self.plans = plans
+        self.classes = sum(plan.classes for plan in plans)
+        self.features = plans[0].values.features
+        self.needs = plans[0].needs
+        self._parameters = plans[0].parameters
+        self._verbose = verbose
+        self._context = seal_context(self._parameters)
+        self._evaluator = seal.Evaluator(self._context)
+        self._portions = [
+            [_EncryptedLayer(plan, number, *arrays) for number, arrays in enumerate(model)]
+            for plan, model in zip(plans, models, strict=True)
+        ]
+
+    def predict(self, ciphertexts: list[str], public_keys: bytes) -> list[str]:
+        """The encrypted scores of what a client encrypted, as texts for its `decrypt`.
+
+        Raises ValueError where ciphertexts or keys are damaged, or are not those of this model.
+        """
+        return self.score(ciphertexts, self.needs.load(public_keys))
+
+    def score(self, ciphertexts: list[str], keys: PublicKeys) -> list[str]:
+        """What `predict` does, with keys that are loaded already."""
+        values = self._loaded(ciphertexts)
+        reply = []
+        for plan, layers in zip(self.plans, self._portions, strict=True):
+            try:
+                scores = self._evaluated(layers, values, keys)
+            except (RuntimeError, IndexError, ValueError) as error:  # SEAL's, for what hides nothing, say
+                raise ValueError(
+                    _("SEAL refuses to compute with what came: {error}.").format(error=error)
+                ) from error
+            frame = wire.pack("scores", to_bytes(scores), parameters=self._parameters, count=plan.classes)
+            reply.append(wire.to_text(frame))
+        if self._verbose:
+            print(
+                _("Scored {received} characters into {sent}.").format(
+                    received=sum(map(len, ciphertexts)), sent=sum(map(len, reply))
+                )
+            )
+        return reply
+
+    def _evaluated(self, layers: list[_EncryptedLayer], values, keys: PublicKeys) -> seal.Ciphertext:
+        """The layers one after the other, with a square between each two."""
+        result = layers[0].apply(values, keys)
+        for layer in layers[1:]:
+            result = layer.apply([squared(self._evaluator, result, keys)], keys)
+        return result
+
+    def _loaded(self, ciphertexts: list[str]) -> list[seal.Ciphertext]:
+        expected = self.plans[0].values.ciphertexts
+        if not isinstance(ciphertexts, (list, tuple)) or len(ciphertexts) != expected:
+            came = len(ciphertexts) if isinstance(ciphertexts, (list, tuple)) else type(ciphertexts).__name__
+            raise ValueError(
+                _("A list of {expected} ciphertexts was expected, but {came} came.").format(
+                    expected=expected, came=came
+                )
+            )
+        return [self._loaded_one(text) for text in ciphertexts]
+
+    def _loaded_one(self, text: str) -> seal.Ciphertext:
+        count, payload = wire.unpack("values", wire.from_text(text), parameters=self._parameters)
+        if count != self.features:
+            raise ValueError(
+                _("{expected} values were expected, but {came} came.").format(
+                    expected=self.features, came=count
+                )
+            )
+        return ciphertext_from_bytes(self._context, payload, scale=self._parameters.value_scale)
 
 
-class EIServer:
+class EIServer(PlanServer):
     """Scores encrypted values: coeffs @ values + intercept.
 
     `coeffs` has shape (classes, features), `intercept` (classes,). `verbose` prints counts and sizes.
@@ -74,117 +214,47 @@ class EIServer:
 
     def __init__(self, coeffs, intercept, verbose: bool = False):
         coeffs, intercept = _checked_model(coeffs, intercept)
-        self._verbose = verbose
-        self._context = seal_context(LINEAR)
-        self._encoder = seal.CKKSEncoder(self._context)
-        self._evaluator = seal.Evaluator(self._context)
-        self.classes, self.features = coeffs.shape
-        self._values = ValueLayout(self.features, LINEAR.slots)
-        self._portions = [
-            self._portion(coeffs[rows], intercept[rows]) for rows in split_classes(self.classes, self._values)
-        ]
-
-    def _portion(self, coeffs: np.ndarray, intercept: np.ndarray) -> _Portion:
-        layout = WeightLayout(self._values, classes=len(coeffs))
-        diagonals = layout.diagonals(coeffs)
-        # As much noise as rounding makes anyway: a diagonal of exact zeros would make a product that is not
-        # encrypted, and SEAL refuses that.
-        dither = np.random.default_rng().normal(scale=LINEAR.weight_error, size=diagonals.shape)
-        return _Portion(
-            layout,
-            self._encode(diagonals + dither, LINEAR.weight_scale),
-            self._encode(layout.in_lanes(intercept), LINEAR.score_scale),
+        values = ValueLayout(coeffs.shape[1], LINEAR.slots)
+        portions = split_classes(len(coeffs), values)
+        super().__init__(
+            [linear_plan(values, classes=rows.stop - rows.start) for rows in portions],
+            [[(coeffs[rows], intercept[rows])] for rows in portions],
+            verbose,
         )
 
-    def predict(self, ciphertexts: list[str], public_keys: bytes) -> list[str]:
-        """The encrypted scores of what a client encrypted, as texts for its `decrypt`.
 
-        Raises ValueError where ciphertexts or keys are damaged, or are not those of this model.
-        """
-        return self.score(ciphertexts, load_galois_keys(public_keys))
+class EINetworkServer(PlanServer):
+    """Scores an encrypted image with a convolutional network.
 
-    def score(self, ciphertexts: list[str], galois_keys: seal.GaloisKeys) -> list[str]:
-        """What `predict` does, with keys that are loaded already."""
-        values = self._loaded(ciphertexts)
-        reply = []
-        for layout, diagonals, intercept in self._portions:
-            try:
-                scores = self._product(layout, diagonals, values, galois_keys)
-                self._evaluator.add_plain_inplace(scores, intercept)
-            except (RuntimeError, IndexError) as error:  # SEAL's words for a ciphertext that hides nothing
-                raise ValueError(
-                    _("SEAL refuses to compute with what came: {error}.").format(error=error)
-                ) from error
-            frame = wire.pack("scores", to_bytes(scores), parameters=LINEAR, count=layout.classes)
-            reply.append(wire.to_text(frame))
-        if self._verbose:
-            print(
-                _("Scored {received} characters into {sent}.").format(
-                    received=sum(map(len, ciphertexts)), sent=sum(map(len, reply))
-                )
-            )
-        return reply
+    `layout` says how the client lays out its image: "im2col", in many ciphertexts, or "compact", in few.
+    Raises ValueError for another one, and for a network that does not fit.
 
-    def _product(self, layout: WeightLayout, diagonals, values, galois_keys) -> seal.Ciphertext:
-        """Horner's rule in shifts: rotate what is there, add the next product; then fold the lanes."""
-        total = None
-        for group in reversed(diagonals):
-            within = None
-            for diagonal in reversed(group):
-                within = self._rotated_plus(within, 1, galois_keys, self._inner(values, diagonal))
-            total = self._rotated_plus(total, layout.group_step, galois_keys, within)
-        for step in layout.fold_steps:
-            total = self._rotated_plus(total, step, galois_keys, total)
-        return total
+    >>> from course_lib.he.client import EINetworkClient
+    >>> from course_lib.he.image_packing import NetworkShape
+    >>> shape = NetworkShape(image=4, padding=0, kernel=2, stride=2, maps=1, hidden=16, classes=2)
+    >>> kernels, weights = np.ones((1, 2, 2)), np.full((2, 16), 0.25)
+    >>> network = Network(shape, kernels, np.zeros(1), np.eye(16, 4), np.zeros(16), weights, np.arange(2))
+    >>> client, server = EINetworkClient(shape), EINetworkServer(network)
+    >>> _key_id, public_keys = client.get_public_keys()
+    >>> image = np.full((4, 4), 0.5)
+    >>> client.decrypt(server.predict(client.encrypt(image), public_keys)).round(1), network.scores(image)
+    (array([16., 17.]), array([16., 17.]))
+    """
 
-    def _inner(self, values: list, diagonal: list) -> seal.Ciphertext:
-        """The slotwise product of values and weights, summed over the ciphertexts."""
-        products = []
-        for value, weights in zip(values, diagonal, strict=True):
-            product = seal.Ciphertext()
-            self._evaluator.multiply_plain(value, weights, product)
-            products.append(product)
-        total = seal.Ciphertext()
-        self._evaluator.add_many(products, total)
-        return total
+    def __init__(self, network: Network, layout: str = "im2col", verbose: bool = False):
+        plan = network_plan(network.shape, layout)
+        super().__init__([plan], [packed_network(network, plan)], verbose)
 
-    def _rotated_plus(self, ciphertext, step: int, galois_keys, other) -> seal.Ciphertext:
-        """`ciphertext`, if there is one yet, rotated by `step` slots, plus `other`."""
-        if ciphertext is None:
-            return other
-        rotated = seal.Ciphertext()
-        self._evaluator.rotate_vector(ciphertext, step, galois_keys, rotated)
-        self._evaluator.add_inplace(rotated, other)
-        return rotated
 
-    def _loaded(self, ciphertexts: list[str]) -> list[seal.Ciphertext]:
-        expected = self._values.ciphertexts
-        if not isinstance(ciphertexts, (list, tuple)) or len(ciphertexts) != expected:
-            came = len(ciphertexts) if isinstance(ciphertexts, (list, tuple)) else type(ciphertexts).__name__
-            raise ValueError(
-                _("A list of {expected} ciphertexts was expected, but {came} came.").format(
-                    expected=expected, came=came
-                )
-            )
-        return [self._loaded_one(text) for text in ciphertexts]
-
-    def _loaded_one(self, text: str) -> seal.Ciphertext:
-        count, payload = wire.unpack("values", wire.from_text(text), parameters=LINEAR)
-        if count != self.features:
-            raise ValueError(
-                _("{expected} values were expected, but {came} came.").format(
-                    expected=self.features, came=count
-                )
-            )
-        return ciphertext_from_bytes(self._context, payload, scale=LINEAR.value_scale)
-
-    def _encode(self, slots: np.ndarray, scale: float):
-        """Plaintexts in nested lists of the array's shape, its last axis being the slots."""
-        if slots.ndim > 1:
-            return [self._encode(part, scale) for part in slots]
-        plain = seal.Plaintext()
-        self._encoder.encode(slots.tolist(), scale, plain)
-        return plain
+def packed_network(network: Network, plan: Plan) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The weights and constants of each layer as its layout in `plan` takes them."""
+    feature = plan.layers[0].feature_of_slot
+    hidden = np.where(feature >= 0, network.hidden_weights[:, feature], 0.0)
+    return [
+        (network.kernels, network.kernel_constants),
+        (hidden, network.hidden_constants),
+        (network.weights, network.constants),
+    ]
 
 
 def _checked_model(coeffs, intercept) -> tuple[np.ndarray, np.ndarray]:

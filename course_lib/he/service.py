@@ -2,10 +2,10 @@
 
     python -m course_lib.he.service --model MODEL.npz --key-store FOLDER --port 8000
 
-The model is a file that numpy.savez wrote, with `coeffs` and `intercept`; the key store is a folder or any
-other fsspec URL. The service keeps no state beside it, so any number of services may stand behind one
-address. What it answers stands in `endpoints` and, while it runs, at /docs. Leaves out TLS and logins,
-which a reverse proxy adds.
+The model is a file that numpy.savez wrote, with a linear model's arrays or a network's
+(`scoring.load_server` says which); the key store is a folder or any other fsspec URL. The service keeps no
+state beside it, so any number of services may stand behind one address. What it answers stands in
+`endpoints` and, while it runs, at /docs. Leaves out TLS and logins, which a reverse proxy adds.
 """
 
 import argparse
@@ -34,7 +34,12 @@ def main(words: list[str] | None = None) -> None:
         parser.error(str(error))
     pool = WorkerPool(worker_command(arguments.model, arguments.key_store), arguments.workers)
     uvicorn.run(
-        create_app(pool, classes=server.classes, features=server.features),
+        create_app(
+            pool,
+            classes=server.classes,
+            features=server.features,
+            most_key_bytes=server.needs.most_bytes,
+        ),
         host=arguments.host,
         port=arguments.port,
         server_header=False,
@@ -57,11 +62,9 @@ def _checked_server(arguments: argparse.Namespace):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m course_lib.he.service", description=_("Scores of a linear model on encrypted values.")
+        prog="python -m course_lib.he.service", description=_("Scores of a model on encrypted values.")
     )
-    parser.add_argument(
-        "--model", required=True, help=_("a file with the arrays coeffs and intercept (.npz)")
-    )
+    parser.add_argument("--model", required=True, help=_("a file with the model's arrays (.npz)"))
     parser.add_argument("--key-store", required=True, help=_("a folder for public keys, or any fsspec URL"))
     parser.add_argument("--host", default="127.0.0.1", help=_("the address to listen on"))
     parser.add_argument("--port", type=int, default=8000, help=_("the TCP port to listen on"))

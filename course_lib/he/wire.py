@@ -14,14 +14,16 @@ from course_lib.he.parameters import Parameters
 from course_lib.i18n import N_, _
 
 MAGIC = b"CKF1"
-KINDS = (N_("values"), N_("scores"), N_("galois keys"), N_("secret key"))
+KINDS = (N_("values"), N_("scores"), N_("galois keys"), N_("secret key"), N_("relinearisation keys"))
 _HEADER = struct.Struct("<4sB8sII")  # magic, kind, fingerprint of the parameters, count, payload's length
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _OVERHEAD_BYTES = 4096  # our header, SEAL's headers, and what compression can add to random bytes
 
 
-def max_frame_bytes(kind: str, parameters: Parameters) -> int:
+def max_frame_bytes(kind: str, parameters: Parameters, *, keys: int | None = None) -> int:
     """The most bytes that a frame of this kind can have; a larger one is refused.
+
+    `keys` is the number of Galois keys: one for each power of two, unless given.
 
     >>> from course_lib.he.parameters import LINEAR
     >>> max_frame_bytes("values", LINEAR), max_frame_bytes("galois keys", LINEAR)
@@ -29,11 +31,14 @@ def max_frame_bytes(kind: str, parameters: Parameters) -> int:
     """
     primes = len(parameters.coeff_modulus_bits)
     polynomial = parameters.poly_modulus_degree * 8
+    switching_key = 2 * (primes - 1) * primes * polynomial
+    keys = parameters.slots.bit_length() - 1 if keys is None else keys
     payload = {
         "values": 2 * (primes - 1) * polynomial,
         "scores": 2 * (primes - 1) * polynomial,
         "secret key": primes * polynomial,
-        "galois keys": 2 * (primes - 1) * primes * polynomial * (parameters.slots.bit_length() - 1),
+        "galois keys": switching_key * keys,
+        "relinearisation keys": switching_key,
     }[kind]
     return payload + _OVERHEAD_BYTES
 
@@ -50,12 +55,13 @@ def pack(kind: str, payload: bytes, *, parameters: Parameters, count: int) -> by
     return header + hashlib.sha256(header + payload).digest() + payload
 
 
-def unpack(kind: str, frame: bytes, *, parameters: Parameters) -> tuple[int, bytes]:
+def unpack(kind: str, frame: bytes, *, parameters: Parameters, keys: int | None = None) -> tuple[int, bytes]:
     """The count and the payload of a frame; ValueError where anything about it is not as expected."""
-    if len(frame) > max_frame_bytes(kind, parameters):
+    limit = max_frame_bytes(kind, parameters, keys=keys)
+    if len(frame) > limit:
         raise ValueError(
             _("At most {limit} bytes of {kind} were expected, but {size} came.").format(
-                limit=max_frame_bytes(kind, parameters), kind=_(kind), size=len(frame)
+                limit=limit, kind=_(kind), size=len(frame)
             )
         )
     start = _HEADER.size + _DIGEST_BYTES
@@ -91,6 +97,23 @@ def unpack(kind: str, frame: bytes, *, parameters: Parameters) -> tuple[int, byt
             ).format(kind=_(kind), came=fingerprint.hex(), expected=parameters.fingerprint.hex())
         )
     return count, payload
+
+
+def split(frames: bytes, number: int) -> list[bytes]:
+    """So many frames that follow each other, unread: `unpack` judges each, and the last has what is left.
+
+    >>> from course_lib.he.parameters import LINEAR
+    >>> one, two = (pack("values", payload, parameters=LINEAR, count=1) for payload in (b"1", b"two"))
+    >>> split(one + two, 2) == [one, two]
+    True
+    """
+    parts = []
+    for _number in range(number - 1):
+        length = _HEADER.unpack_from(frames)[-1] if len(frames) >= _HEADER.size else 0
+        end = _HEADER.size + _DIGEST_BYTES + length
+        parts.append(frames[:end])
+        frames = frames[end:]
+    return [*parts, frames]
 
 
 def to_text(frame: bytes) -> str:

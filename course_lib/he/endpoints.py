@@ -29,14 +29,6 @@ _EXAMPLE_KEY_ID = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00
 _EXAMPLE_TEXT = "Q0tGMQBq…"
 
 
-def create_app(pool: WorkerPool, *, classes: int, features: int) -> FastAPI:
-    """The web application in front of `pool`, whose model has that many classes and features."""
-class Refusal(BaseModel):
-    """Why a request was refused."""
-
-    error: str = Field(description="one sentence in the language of the Accept-Language header")
-
-
 def create_app(
     pool: WorkerPool, *, classes: int, features: int, most_key_bytes: int = MOST_KEY_BYTES
 ) -> FastAPI:

@@ -39,6 +39,7 @@ def serve_on(listener: socket.socket, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=75,  # let the caller be the one who closes a connection
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
 

@@ -174,6 +174,13 @@ def test_the_audited_training_adds_the_noise_that_its_epsilon_asks_for(monkeypat
     assert 0.97 * 4 < gaussian_epsilon(math.sqrt(10) / noise, delta=1e-5) <= 4
 
 
+def test_the_reference_moves_as_far_as_the_model_so_that_canaries_left_out_score_nearly_0(data):
+    canaries = Canaries.lone_pixels(features=120, seed=1)
+    scores = canary_scores(canaries, *data, epsilon=None, delta=1e-3, seed=1)
+    left_out = np.abs(scores[~canaries.included]).mean()
+    assert left_out < 0.06 * scores[canaries.included].mean()  # 3%, and 14% if it moved too far
+
+
 def test_a_model_that_saw_no_canary_favours_none(data):
     canaries = Canaries.lone_pixels(features=120, seed=1)
     blind = Canaries(canaries.images, canaries.labels, np.zeros(120, dtype=bool))

@@ -25,7 +25,7 @@ from course_lib.serving.reference import Reference
 from course_lib.serving.runs import elastic_net, log_run, register, split_wines
 from course_lib.serving.tracking import start_tracking_server
 
-QUESTIONS, WARM_UP = 1500, 200
+QUESTIONS, WARM_UP = 800, 100
 CONNECTIONS, ROUNDS, SECONDS_A_ROUND = 10, 7, 2
 
 

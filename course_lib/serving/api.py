@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from course_lib.i18n import _
 from course_lib.serving.champion import Champion, NoChampion, ServedModel
-from course_lib.serving.logs import LOGGER
+from course_lib.serving.logs import LOGGER, write_log
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.observed import PREDICT, Observed
 from course_lib.serving.saved_model import RefusedModel
@@ -217,6 +217,7 @@ async def _running(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        write_log()
 
 
 async def _keep_refreshing(champion: Champion, monitoring: Monitoring | None, seconds: float) -> None:
@@ -229,6 +230,7 @@ async def _keep_refreshing(champion: Champion, monitoring: Monitoring | None, se
 async def _keep_updating(champion: Champion, monitoring: Monitoring) -> None:
     while True:
         monitoring.update(champion)
+        write_log()
         await asyncio.sleep(_SECONDS_BETWEEN_UPDATES)
 
 

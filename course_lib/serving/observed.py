@@ -8,7 +8,7 @@ import time
 from http import HTTPStatus
 
 from course_lib.i18n import _
-from course_lib.serving.logs import LOGGER, request_id
+from course_lib.serving.logs import LOGGER, REQUEST, request_id
 from course_lib.serving.monitoring import Monitoring
 from course_lib.web.refusals import Refusal
 
@@ -64,7 +64,7 @@ class Observed:
                 "seconds": round(seconds, 6),
                 **noted,
             }
-            LOGGER.info("request", extra={"fields": fields})
+            LOGGER.info(REQUEST, extra={"fields": fields})
 
 
 async def _answer_mistake(send) -> None:

@@ -36,6 +36,9 @@ def main(words: list[str] | None = None) -> None:
         arguments.refresh_seconds,
         arguments.monitoring == "on",
     )
+    # A worker answers one question at a time: threads in its arithmetic would only wait for each other.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if arguments.workers > 1:
         supervise(listener, settings, workers=arguments.workers)
     else:

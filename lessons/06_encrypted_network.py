@@ -269,7 +269,8 @@ show(views, alt=_("A seven with a grid of dots in three colours, and the three c
 # Sixteen ciphertexts are 3.9 MB for one small image. If the connection is slow, there is a **compact** layout. It
 # sends only the 16 views that start within one stride: 4 ciphertexts, under 1 MB. All other views are the same ones,
 # moved: by one column of the view (a rotation by 1), by one row (by 8), or by both. The server pays with twelve more
-# rotations, at the top of the chain, where they are dearest. Bytes against time: further down we measure both.
+# rotations, at the top of the chain, where they are dearest, and it saves reading twelve ciphertexts. Which weighs
+# more? Further down we measure it.
 #
 # ### Exercise 3
 #
@@ -478,7 +479,8 @@ show(
 # slot**, and use a ciphertext for each of the 784 pixels. A weight is then the same number in all slots, so nothing
 # is ever rotated and no Galois key is needed. But each of the network's 94,080 products has to be made one by one,
 # for one image or for 4,094 (two slots stay empty, to notice accidents). Nobody would wait that long for one digit; a
-# hospital with thousands of them does not mind. **Latency** and **throughput** want different layouts.
+# hospital with thousands of them does not mind. The questions of such a batch are 143 MB, which is 35 kB for each
+# image. **Latency** and **throughput** want different layouts.
 #
 # The cell encrypts, scores and decrypts 4,094 test images, and prints how many that is in a second of one processor
 # core, and how many decisions are as without encryption. CryptoNets, the work of 2016 that began all this, states

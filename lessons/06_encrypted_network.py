@@ -59,17 +59,18 @@ from course_lib.i18n import _, number
 # ## Why a linear model is not enough
 #
 # In a linear model each pixel votes by itself, and the votes are added. So let us ask a question that no pixel can
-# answer by itself: *are the stripes upright or level?* The figure shows four tiny images: two with upright stripes,
-# two with level ones.
+# answer by itself: *are the stripes vertical or horizontal?* The figure shows four tiny images: two with vertical
+# stripes, two with horizontal ones.
 #
-# Take any weights you like. Laid on top of each other, the two upright images are all ones, and so are the two level
-# images. Therefore the scores of the upright pair have the same sum as those of the level pair. It is impossible that
-# both upright images score higher than both level ones: **no linear model can tell them apart.**
+# Take any weights you like. Laid on top of each other, the two vertical images are all ones, and so are the two
+# horizontal images. Therefore the scores of the vertical pair have the same sum as those of the horizontal pair. It
+# is impossible that both vertical images score higher than both horizontal ones: **no linear model can tell them
+# apart.**
 #
 # A tiny network can. Its **kernel** is a pattern of 2 x 2 weights: left column plus, right column minus. We lay it on
 # the image, multiply and add, and move it on by two pixels (the **stride**). That is a **convolution**, and the
-# numbers that it gives are a **feature map**. They are 2 or -2 for upright stripes, according to which column is
-# dark, and 0 for level ones. Now **square** them: 4 or 0. Add them up: 16 for upright, 0 for level.
+# numbers that it gives are a **feature map**. They are 2 or -2 for vertical stripes, according to which column is
+# dark, and 0 for horizontal ones. Now **square** them: 4 or 0. Add them up: 16 for vertical, 0 for horizontal.
 #
 # The square made the difference. $(a - b)^2 = a^2 - 2ab + b^2$ holds the product $ab$: how one pixel votes depends on
 # its neighbour.
@@ -82,15 +83,15 @@ def convolve(image, kernel, stride):
     return np.array([[(image[y : y + size, x : x + size] * kernel).sum() for x in starts] for y in starts])
 
 
-upright = np.tile([1, 0, 1, 0], (4, 1))
-images = [upright, 1 - upright, upright.T, 1 - upright.T]
+vertical = np.tile([1, 0, 1, 0], (4, 1))
+images = [vertical, 1 - vertical, vertical.T, 1 - vertical.T]
 maps = [convolve(image, np.array([[1, -1], [1, -1]]), stride=2) for image in images]
 squares = [feature_map**2 for feature_map in maps]
 print([int(square.sum()) for square in squares])
 show(
     network_figures.draw_layers({_("image"): images, _("feature map"): maps, _("square"): squares}),
     alt=_(
-        "Four images of 4 by 4 pixels, their feature maps and the squares: 4 for upright stripes, 0 for others."
+        "Four images of 4 by 4 pixels, their feature maps and the squares: 4 for vertical stripes, 0 for others."
     ),
 )
 
@@ -269,8 +270,7 @@ show(views, alt=_("A seven with a grid of dots in three colours, and the three c
 # Sixteen ciphertexts are 3.9 MB for one small image. If the connection is slow, there is a **compact** layout. It
 # sends only the 16 views that start within one stride: 4 ciphertexts, under 1 MB. All other views are the same ones,
 # moved: by one column of the view (a rotation by 1), by one row (by 8), or by both. The server pays with twelve more
-# rotations, at the top of the chain, where they are dearest, and it saves reading twelve ciphertexts. Which weighs
-# more? Further down we measure it.
+# rotations, at the top of the chain, where they are dearest. Bytes against time: further down we measure both.
 #
 # ### Exercise 3
 #
@@ -293,10 +293,10 @@ check("encrypted_network.view_and_rotation", view_and_rotation)
 #
 # The network is trained in the open, on images that are no secret, in PyTorch. Three things are as encryption wants
 # them. Squares are the activations. There is no max pooling, which would have to compare; the stride makes the image
-# smaller instead. And each layer is followed by **batch normalisation**: while the network learns, it subtracts the
-# mean of what comes out and divides by its spread, so that squares cannot grow out of bounds. After training, it is
-# only a constant factor and a constant summand. Both are multiplied into the weights before it, and encrypted
-# evaluation never sees them.
+# smaller instead. And each layer but the last is followed by **batch normalisation**: while the network learns, it
+# subtracts the mean of what comes out and divides by its spread, so that squares cannot grow out of bounds. After
+# training, it is only a constant factor and a constant summand. Both are multiplied into the weights before it, and
+# encrypted evaluation never sees them.
 #
 # Half of each batch is bent, turned and moved a little, so that the network sees more digits than there are. The size
 # of the network was chosen on 5,000 training images that were held back. The test images are used once, here.
@@ -479,8 +479,7 @@ show(
 # slot**, and use a ciphertext for each of the 784 pixels. A weight is then the same number in all slots, so nothing
 # is ever rotated and no Galois key is needed. But each of the network's 94,080 products has to be made one by one,
 # for one image or for 4,094 (two slots stay empty, to notice accidents). Nobody would wait that long for one digit; a
-# hospital with thousands of them does not mind. The questions of such a batch are 143 MB, which is 35 kB for each
-# image. **Latency** and **throughput** want different layouts.
+# hospital with thousands of them does not mind. **Latency** and **throughput** want different layouts.
 #
 # The cell encrypts, scores and decrypts 4,094 test images, and prints how many that is in a second of one processor
 # core, and how many decisions are as without encryption. CryptoNets, the work of 2016 that began all this, states

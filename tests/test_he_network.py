@@ -117,6 +117,14 @@ def test_the_table_has_a_row_for_each_step():
     ]
 
 
+def test_the_tables_columns_line_up_where_characters_are_wide(monkeypatch):
+    words = {"step": "手順", "square": "二乗", "rotations": "回転", "encrypted values": "暗号化した値"}
+    monkeypatch.setattr("course_lib.he.plan._", lambda message: words.get(message, message))
+    lines = network_plan(SHAPE).table().splitlines()
+    assert lines[0].startswith("手順") and "回転" in lines[0]
+    assert len({len(line) + sum(ord(letter) > 0x2E7F for letter in line) for line in lines}) == 1
+
+
 # --- Encrypted ------------------------------------------------------------------------------------
 
 

@@ -150,7 +150,9 @@ class _Sum:
     def plus(self, constant: float) -> seal.Ciphertext:
         """The sum, and a constant added to it; ValueError where all weights were 0."""
         if self._total is None:
-            raise ValueError(_("A network with weights that are not all 0 was expected, but one came."))
+            raise ValueError(
+                _("An output whose weights are not all 0 was expected, but one came with zeros only.")
+            )
         plain = seal.Plaintext()
         self._encoder.encode(constant, self._level, self._scale, plain)
         self._evaluator.add_plain_inplace(self._total, plain)

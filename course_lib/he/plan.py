@@ -9,6 +9,7 @@ two squares needs three primes, and a linear model one.
 """
 
 import functools
+import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,16 +117,22 @@ class Plan:
             )
             for row in self.steps()
         ]
-        widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-        return "\n".join(
-            "  ".join(
-                [
-                    row[0].ljust(widths[0]),
-                    *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-                ]
-            )
-            for row in (header, *cells)
-        )
+        widths = [max(map(_columns, column)) for column in zip(header, *cells, strict=True)]
+        lines = []
+        for row in (header, *cells):
+            spaces = [" " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)]
+            numbers = [space + cell for cell, space in zip(row[1:], spaces[1:], strict=True)]
+            lines.append("  ".join([row[0] + spaces[0], *numbers]))
+        return "\n".join(lines)
+
+
+def _columns(text: str) -> int:
+    """How wide a text is in a fixed-width font: a Japanese or Chinese character takes two columns.
+
+    >>> _columns("square"), _columns("\u5e73\u65b9")
+    (6, 4)
+    """
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def linear_plan(values: ValueLayout, classes: int) -> Plan:

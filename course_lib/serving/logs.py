@@ -43,8 +43,8 @@ class JsonFormatter(logging.Formatter):
 class LinesTogether(logging.Handler):
     """Writes the lines of many requests at once, since each write costs as much as the line.
 
-    A line is written immediately where none has been for a tenth of a second, or where it is not about a request;
-    the others wait for more of them, or for whoever calls `flush`.
+    A line is written immediately where none has been for a tenth of a second, or where it is not about a
+    request; the others wait for more of them, or for whoever calls `flush`.
     """
 
     def __init__(self, stream: TextIO, most: int = 100):

@@ -1,6 +1,7 @@
 """What the service answers over HTTP, in this very process and without a registry."""
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -13,7 +14,7 @@ import serving_parts
 from course_lib.serving import api
 from course_lib.serving.champion import NoChampion
 from course_lib.serving.deployment import read_metrics
-from course_lib.serving.logs import LOGGER, JsonFormatter
+from course_lib.serving.logs import LOGGER, JsonFormatter, LinesTogether
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.saved_model import RefusedModel
 from course_lib.serving.schema import EXAMPLE_WINE, FEATURES, MOST_BYTES, MOST_ROWS
@@ -384,3 +385,26 @@ def test_behind_a_hub_the_page_finds_its_document(champion):
         return await http.get("/docs", headers={"X-Forwarded-Prefix": "/user/ada/proxy/8000"})
 
     assert "/user/ada/proxy/8000/openapi.json" in talk(champion, conversation).text
+
+
+def test_lines_of_many_requests_are_written_together_and_others_at_once():
+    stream = io.StringIO()
+    lines = LinesTogether(stream, most=3)
+    lines.setFormatter(JsonFormatter())
+
+    def log(event: str, created: float) -> int:
+        """How many lines have been written after this one."""
+        record = logging.makeLogRecord({"msg": event, "created": created})
+        lines.handle(record)
+        return len(stream.getvalue().splitlines())
+
+    assert log("request", 1.0) == 1  # after a pause
+    assert log("request", 1.01) == log("request", 1.02) == 1
+    assert log("request", 1.03) == 4  # three wait
+    assert log("request", 1.04) == 4
+    assert log("stopping", 1.05) == 6
+    assert log("request", 1.06) == 6
+    lines.flush()
+    assert len(stream.getvalue().splitlines()) == 7
+    assert log("request", 2.0) == 8
+    assert all(json.loads(line)["event"] for line in stream.getvalue().splitlines())

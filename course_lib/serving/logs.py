@@ -16,6 +16,7 @@ from typing import TextIO
 
 LOGGER = logging.getLogger("course_lib.serving")
 REQUEST = "request"  # the event of which there are thousands
+_SECONDS_TOGETHER = 0.1
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -40,9 +41,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class LinesTogether(logging.Handler):
-    """Writes many requests' lines at once, since each write costs as much as the line; all else immediately.
+    """Writes the lines of many requests at once, since each write costs as much as the line.
 
-    Whoever uses it calls `flush` now and then, and at the end.
+    A line is written immediately where none has been for a tenth of a second, or where it is not about a
+    request; the others wait for more of them, or for whoever calls `flush`.
     """
 
     def __init__(self, stream: TextIO, most: int = 100):
@@ -50,11 +52,14 @@ class LinesTogether(logging.Handler):
         self._stream = stream
         self._most = most
         self._lines: list[str] = []
+        self._written = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record's line, and write all when it is urgent or there are many."""
         self._lines.append(self.format(record))
-        if record.msg != REQUEST or len(self._lines) >= self._most:
+        quiet = record.created - self._written > _SECONDS_TOGETHER
+        if quiet or record.msg != REQUEST or len(self._lines) >= self._most:
+            self._written = record.created
             self.flush()
 
     def flush(self) -> None:

@@ -1,7 +1,8 @@
 """ASGI middleware: every request has an id, is timed, counted and logged, and no mistake goes unanswered.
 
 Promises the header X-Request-ID in every answer, the caller's own where it is of 1 to 64 letters, digits or
-`._-`. Leaves out what a request holds: of it, its path, status, time and number of rows are noted.
+`._-`; and that whoever has the answer finds it counted. Leaves out what a request holds: of it, its path,
+status, time and number of rows are noted.
 """
 
 import time
@@ -27,16 +28,19 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), None
+        started, status, open_end = time.perf_counter(), None, self._monitoring is not None
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
         identity = request_id(given)
         scope["noted"] = noted = {}  # what the endpoint adds to the log line
 
         async def send_with_id(message) -> None:
-            nonlocal status
+            nonlocal status, open_end
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((b"x-request-id", identity.encode()))
+            elif open_end and not message.get("more_body"):
+                open_end = False
+                self._note(scope, identity, status, time.perf_counter() - started, noted)
             await send(message)
 
         try:
@@ -48,7 +52,7 @@ class Observed:
                 raise
             await _answer_mistake(send_with_id)
         finally:
-            if self._monitoring is not None:
+            if open_end:  # nobody was there any more to hear the end of the answer
                 self._note(scope, identity, status or 500, time.perf_counter() - started, noted)
 
     def _note(self, scope, identity: str, status: int, seconds: float, noted: dict) -> None:

@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> None:
         parser.error(_("a tracking URI was expected: --tracking-uri, or MLFLOW_TRACKING_URI"))
     try:
         require_free(arguments.port, _("wine quality"))
-        listener = socket.create_server((arguments.host, arguments.port), backlog=1024)
+        listener = _listen(arguments.host, arguments.port)
     except (OSError, RuntimeError) as error:
         parser.error(str(error))
     settings = Settings(
@@ -43,6 +43,20 @@ def main(words: list[str] | None = None) -> None:
         supervise(listener, settings, workers=arguments.workers)
     else:
         serve_on(listener, settings)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listener at this address; OSError where there can't be one."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _name, address = found[0]
+    # The protocol must be named (socket.create_server leaves it out): asyncio sends small packets at once
+    # only where it reads "TCP", and an answer in two packets would wait 40 ms for the caller's receipt.
+    listener = socket.socket(family, kind, protocol)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(address)
+    listener.listen(1024)
+    return listener
 
 
 def _parser() -> argparse.ArgumentParser:

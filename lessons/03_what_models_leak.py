@@ -20,7 +20,7 @@
 #
 # | | the people in the data | the model's owner | the attacker |
 # |---|---|---|---|
-# | has | one image each | all the images, the model | similar images, time to train models |
+# | has | one image each | all the images, the model | images from the same pool, time to train models |
 # | sees | | everything | answers to questions: a confidence for each class |
 # | should not learn | | | whose image was used, and what it shows |
 #
@@ -173,11 +173,12 @@ check("what_models_leak.tpr_at_fpr", tpr_at_fpr)
 # %% [markdown]
 # ## The likelihood ratio
 #
-# One thing these attacks don't know: some images are *hard*. A clear 1 has a low loss in any model, an odd 4 only in
-# models that have learnt it by heart. One threshold for all mixes them up. So ask about each candidate on its own.
-# Some shadow models have learnt from it (**in**), the others have not (**out**). Each group's confidences make a
-# curve. Under which of the two is the target's answer likelier? The ratio of the two likelihoods is the best score
-# there is, if the curves are right. This is the **likelihood-ratio attack**, LiRA (Carlini et al., 2022).
+# One thing these attacks don't know: some images are *hard*. A clear 1 has a low loss in any model, an odd 4 only
+# in models that have learnt it by heart. One threshold for all mixes them up. So ask about each candidate on its
+# own. Some shadow models have learnt from it (**in**), the others have not (**out**). Each group's confidences make
+# a curve. Under which of the two is the target's answer likelier? The ratio of the two likelihoods is the best that
+# one can make of this one number, if the curves are right. This is the **likelihood-ratio attack**, LiRA (Carlini
+# et al., 2022).
 #
 # One trick: confidences crowd just below 1, where differences vanish. Their **log-odds**, $\ln(p / (1 - p))$, spread
 # out and look like bell curves. By hand, with three models in each group: the means are 3 and 1, both curves are
@@ -221,10 +222,11 @@ show(
 # easily misjudged, so the library gives all candidates the same two widths, one for *in* and one for *out*, as the
 # paper advises.
 #
-# Both axes are logarithmic, so that one sees the corner that matters. The bands (95%, bootstrap over targets) say how
-# sure the mean over the targets is. For a single target we could not say much: with 1,000 non-members, 0.1% is
-# **one** false alarm, and who has counted one in a thousand knows only that the rate is between 0.003% and 0.56%
-# (Clopper and Pearson's exact interval, printed first). Rates below 0.1% can't be measured here at all.
+# Both axes are logarithmic, so that one sees the corner that matters. The bands (95%, bootstrap over targets) say
+# how sure the mean over the targets is. For a single target we could not say much: with 1,000 non-members, 0.1% is
+# at most **one** false alarm, and who has counted one in a thousand knows only that the rate is between 0.003% and
+# 0.56% (Clopper and Pearson's exact interval, printed first). With a threshold for each target, rates below 0.1%
+# can't be measured.
 #
 # At that rate, chance finds 0.1% of the members. The likelihood ratio finds more than 40 times as many, on a model
 # whose AUC by loss is 0.56. **And whom does it find?** The upper row of the second figure shows those that are found
@@ -349,16 +351,17 @@ show(
 # decimal most of the paper stays blank.
 #
 # What was stolen? Not one person's image: an average 3, which everybody knows. It turns serious where a class *is*
-# one person. In the paper the model recognised faces, and people picked the right person from a rebuilt face.
+# one person. In the paper the model recognised faces, and people often picked the right person from a rebuilt face.
 #
 # ## A small change
 #
-# The gradient that rebuilt a class also fools the model. A score is a sum of weights times pixels. Change *each* of
-# 784 pixels by only 0.1, always in the direction that hurts, with weights of 0.05: the score moves by $784 \cdot 0.1
-# \cdot 0.05 \approx 3.9$, more than enough to turn an answer around. That is the **fast gradient sign method** (FGSM;
-# Goodfellow, Shlens and Szegedy, 2015). It takes one step of size ε for each pixel, in the direction in which the
-# loss rises. **Projected gradient descent** (PGD; Madry et al., 2018) takes many small ones, and goes back to within
-# ε after each. (This ε is a change of a pixel between 0 and 1. It has nothing to do with the ε of privacy.)
+# The gradient that rebuilt a class also fools the model. Close to an image, a score is nearly a sum of weights
+# times pixels. Change *each* of 784 pixels by only 0.1, always in the direction that hurts, with weights of 0.05:
+# the score moves by $784 \cdot 0.1 \cdot 0.05 \approx 3.9$, more than enough to turn an answer around. That is the
+# **fast gradient sign method** (FGSM; Goodfellow, Shlens and Szegedy, 2015). It takes one step of size ε for each
+# pixel, in the direction in which the loss rises. **Projected gradient descent** (PGD; Madry et al., 2018) takes
+# many small ones, and goes back to within ε after each. (This ε is a change of a pixel between 0 and 1. It has
+# nothing to do with the ε of privacy.)
 #
 # Move ε below. Above are six digits with PGD's change and the service's answer, below the share of right answers on
 # 500 test images. The dotted curve changes the pixels by just as much, but in random directions.
@@ -413,10 +416,10 @@ show_interactive(
 )
 
 # %% [markdown]
-# At ε = 0.1 random changes cost the service hardly anything: about 90 of 100 answers stay right. FGSM leaves fewer
-# than half of that, PGD fewer still, and at ε = 0.2 hardly any is left. The tools of privacy don't help here, neither
-# noise on the training nor encryption: whoever can choose the question chooses this one. What does help, in part and
-# at a price, is to train on such images, too, as Madry et al. do.
+# At ε = 0.1 random changes cost the service hardly anything: about 90 of 100 answers stay right. FGSM
+# leaves fewer than half of that, PGD fewer still, and at ε = 0.2 hardly any is left. Noise on the training does not
+# help here, nor does encryption: whoever can choose the question chooses this one. What does help, in part and at a
+# price, is to train on such images, too, as Madry et al. do.
 #
 # ### Exercise 3
 #
@@ -437,9 +440,9 @@ check("what_models_leak.targeted_step", targeted_step)
 # %% [markdown]
 # ## Defences
 #
-# Back to members. Each defence is attacked in the same way: 32 models (64 without a defence), each in turn the
-# target, and the attacker's shadow models have the same defence. To attack as if nobody had defended would measure
-# nothing.
+# Back to members. Each defence is attacked in the same way: 32 models (64 where the model itself has no defence:
+# the first three rows), each in turn the target, and the attacker's shadow models have the same defence. To attack
+# as if nobody had defended would measure nothing.
 #
 # - **Say less:** confidences rounded to one decimal, or nothing but the class.
 # - **Regularise:** fewer rounds over the images, and weights pulled towards zero.
@@ -507,9 +510,10 @@ print(f"{epsilon:.1f}")
 #   the class alone gives most of it away: an odd image is classified rightly by the models that have learnt it.
 # - **Regularising helps** and costs little accuracy. **More images help more,** and accuracy rises. But nobody
 #   promises anything: with other data, or for the oddest image, the leak may be another.
-# - **DP-SGD and PATE promise,** and with 1,000 images that costs accuracy. Look at the linear model without noise:
-#   much of the protection, and of the price, comes from the small model. At ε = 8 and 4 the noise takes away hardly
-#   anything that this attack could see; at ε = 1 it does.
+# - **DP-SGD and PATE promise** (with noise that nobody can repeat; ours comes from a seed, so that you see our
+#   numbers), and with 1,000 images that costs accuracy. Look at the linear model without noise: much of the
+#   protection, and of the price, comes from the small model. At ε = 8 and 4 the noise takes away hardly anything
+#   that this attack could see; at ε = 1 it does.
 # - **At ε = 1, and for PATE's student, the attack finds little more than chance would.** That alone proves nothing: a
 #   better attack may come. What a promise is worth is the next question.
 
@@ -596,18 +600,18 @@ show(
 )
 
 # %% [markdown]
-# All lower bounds stay below the promises, as they should. One above its promise would be strong evidence that the
-# promise is broken. Between the two lies what we don't know: there may be a better auditor, or the promise is more
-# careful than it had to be. And without noise? All 200 guesses are right, and the bound is 4.2, simply because 200
-# guesses can't prove more. **An audit never proves that a model is private.** It finds leaks, it doesn't rule them
-# out.
+# All lower bounds stay below the promises, as they should. One above its promise would be a reason to
+# look for a mistake, and to audit again: each bound has its 5% of bad luck. Between the two lies what we don't
+# know: there may be a better auditor, or the promise is more careful than it had to be. And without noise? All 200
+# guesses are right, and the bound is 4.2, simply because 200 guesses can't prove more. **An audit never proves that
+# a model is private.** It finds leaks, it doesn't rule them out.
 #
 # ## Where it breaks
 #
 # - **An attack is a lower bound.** That ours finds nothing does not mean that there is nothing. Only a promise that
 #   holds against *every* attack, as that of differential privacy does, ends the race.
-# - **Our attacker is strong:** similar images, the same network, the same settings, the true labels. A weaker one
-#   finds less. Don't count on weakness.
+# - **Our attacker is strong:** images from the very same pool (for the careful model, 9,000 of its 10,000 images),
+#   the same network, the same settings, the true labels. A weaker one finds less. Don't count on weakness.
 # - **Digits are mild.** Models leak most where people are few and unlike each other: genomes, rare diseases, texts.
 #   Large language models recite pages of what they were trained on.
 # - **The bands are about targets,** for these 2,000 candidates. Other images would give other numbers.

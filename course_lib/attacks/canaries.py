@@ -4,8 +4,9 @@ A canary is an image with one lone pixel and a label drawn at random. No digit l
 the canary itself teaches a model its label: about the strongest trace that one example can leave.
 
 Promises: canaries that share no pixel with each other; DP-SGD as in `course_lib.dp_sgd`, each batch holding
-all images; a score for an auditor who knows all but the coins and the noise. Leaves out: randomness that
-protects anyone; coins, labels and noise come from a seed, for a learner to repeat.
+all images; a score for an auditor who knows all but the single coins and the noise; how many canaries are in
+counts as known. Leaves out: randomness that protects anyone; coins, labels and noise come from a seed, for a
+learner to repeat.
 
 Source of the idea: Nasr et al. 2023, "Tight Auditing of Differentially Private Machine Learning", USENIX
 Security 2023 (Dirac canaries).

@@ -6,7 +6,7 @@ what the model takes for typical of a class; where a class is one person, as in 
 portrait.
 
 Source: Fredrikson, Jha and Ristenpart 2015, "Model Inversion Attacks that Exploit Confidence Information and
-Basic Countermeasures", CCS 2015, algorithm 1, and section 5 for the black box and for rounding.
+Basic Countermeasures", CCS 2015, algorithm 1; also for the black box and for rounding.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Confidences = Callable[[Tensor], Tensor]
 class AnsweringModel:
     """A model behind a service: it answers with confidences, and counts the inputs that it was asked about.
 
-    With `decimals` the answers are rounded first, the defence of the paper's section 5.
+    With `decimals` the answers are rounded first, a defence that the paper tries.
 
     >>> model = AnsweringModel(lambda inputs: inputs @ torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), decimals=1)
     >>> model(torch.tensor([[1.0, 0.0], [0.0, 0.0]])), model.questions

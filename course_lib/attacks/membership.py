@@ -48,7 +48,7 @@ def scaled_confidence(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class ShadowAttack:
     """One attack model for each class: logistic regression on the logarithms of a model's confidences.
 
-    Shokri et al. train neural networks here; with ten confidences the simplest classifier does as well.
+    Shokri et al. train neural networks here; here the simplest classifier stands in for them.
     """
 
     of_class: dict[int, Pipeline]

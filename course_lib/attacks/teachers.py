@@ -3,7 +3,7 @@
 Each half of the candidates is dealt out to teachers, every image to exactly one. The teachers of a half vote
 on groups of public images that look alike, noise is added to the counts, and a student learns the winners.
 
-Promises: the students of different halves have nothing in common but the public images and the random start.
+Promises: the students of different halves have nothing in common but the public images and the seed.
 One image moves the vote of one teacher, in every question: `course_lib.pate.accounting` says what that costs.
 Leaves out: noise that protects anyone (it comes from the seed), the ledger, thresholds; lesson 04 has them.
 

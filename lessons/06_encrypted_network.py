@@ -99,8 +99,8 @@ show(
 # ## Why the square stands for ReLU
 #
 # Most networks put a **ReLU** after each convolution: it keeps positive numbers and makes the negative ones 0. But
-# ciphertexts can only be added and multiplied. With these two you get polynomials, and *is this number positive?* is
-# none. So there are two ways.
+# CKKS ciphertexts can only be added and multiplied. With these two you get polynomials, and *is this number
+# positive?* is none. So, without another scheme or the client's help, there are two ways.
 #
 # **Imitate ReLU by a polynomial.** The figure shows what comes close to ReLU between -3 and 3. The cell prints for
 # each degree how far off it is there at most, how far off at 6, and how many multiplications stand one after the
@@ -292,14 +292,15 @@ check("encrypted_network.view_and_rotation", view_and_rotation)
 # ## Training with encryption in mind
 #
 # The network is trained in the open, on images that are no secret, in PyTorch. Three things are as encryption wants
-# them. Squares are the activations. There is no max pooling, which would have to compare; the stride makes the image
-# smaller instead. And each layer but the last is followed by **batch normalisation**: while the network learns, it
-# subtracts the mean of what comes out and divides by its spread, so that squares cannot grow out of bounds. After
-# training, it is only a constant factor and a constant summand. Both are multiplied into the weights before it, and
-# encrypted evaluation never sees them.
+# them. Squares are the activations. There is no max pooling, which would have to compare; the stride makes the
+# image smaller instead. And each layer but the last is followed by **batch normalisation**: while the network
+# learns, it subtracts the mean of what comes out and divides by its spread, so that squares do not keep growing
+# while it learns. After training, it is only a constant factor and a constant summand. The factor is multiplied
+# into the weights before it, the summand becomes the layer's constant; encrypted evaluation has no step more to do.
 #
-# Half of each batch is bent, turned and moved a little, so that the network sees more digits than there are. The size
-# of the network was chosen on 5,000 training images that were held back. The test images are used once, here.
+# Half of each batch is turned, stretched, slanted and moved a little, so that the network sees more digits than
+# there are. The size of the network was chosen on 5,000 training images that were held back. Nothing was chosen by
+# the test images.
 
 
 # %%
@@ -387,9 +388,10 @@ show(
 # ## A hundred digits
 #
 # Now a hundred digits, with the same client and server but without the web between them. All hundred decisions are
-# the same as without encryption, and no score is off by 0.05 or more. That is a coarser answer than lesson 05's: the
-# noise has been through two squares. For a decision it does not matter, as long as the best score leads by more.
-# (`benchmarks/he_network.py` asks about 1,000.)
+# the same as without encryption, and no score is off by 0.05 or more. That is a coarser answer than lesson 05's:
+# most of the error comes from rounding the weights, for which the smaller scales leave fewer bits. For a decision
+# it does not matter, as long as the best score leads by more than twice that. (`benchmarks/he_network.py` asks
+# about 1,000.)
 
 
 # %% tags=["nbval-ignore-output", "reason:progress"]
@@ -418,9 +420,9 @@ print(f"{same=} {abs(hundred - plain_scores[:100]).max() < 0.05=}")
 # the service cannot even tell that it was asked the same question again.
 #
 # The key store holds the keys of the plan and no others: a key for each distance that is printed, and one to
-# relinearise. Is each of them needed? A client that takes the network for one with 20 classes compiles another plan,
-# and makes one key less (it never rotates by 16). The service refuses its keys when they are uploaded, long before a
-# question could fail.
+# relinearise. The service checks that each is there: a client that takes the network for one with 20 classes
+# compiles another plan, and makes one key less (it never rotates by 16). The service refuses its keys when they are
+# uploaded, long before a question could fail.
 
 # %%
 questions = [client.encrypt(image)[0] for _time in range(2)]
@@ -482,10 +484,11 @@ show(
 # hospital with thousands of them does not mind. **Latency** and **throughput** want different layouts.
 #
 # The cell encrypts, scores and decrypts 4,094 test images, and prints how many that is in a second of one processor
-# core, and how many decisions are as without encryption. CryptoNets, the work of 2016 that began all this, states
-# about 59,000 images in an hour, 16 in a second. Its authors' code of 2019 does a batch of 8,192 in 25.6 seconds,
-# which is 320 in a second. Both are published numbers, from their authors' machines and for another network; they
-# show the order of magnitude and no more.
+# core, and how many decisions are as without encryption. CryptoNets, the work of 2016 that made this known, states
+# about 59,000 images in an hour, 16 in a second. Code that one of its authors published with others in 2019 takes
+# 25.6 seconds for the layers of a batch of 8,192, encryption and decryption not included, which is 320 in a second;
+# ours includes both. Both are published numbers, from their authors' machines and for another network; they show
+# the order of magnitude and no more.
 
 
 # %% tags=["nbval-ignore-output", "reason:timing"]
@@ -507,19 +510,19 @@ print(f"{number(MOST_IMAGES / result['seconds'])} / s, {same:.2%}")
 # %% [markdown]
 # ## Where it breaks
 #
-# **Values out of range.** Squares grow. The cell prints the largest number that each step made of the 10,000 test
-# images, beside its room. There is room to spare everywhere; the tightest are the scores, whose limit is 64. Then we
-# make the network louder: its hidden units become 20 times as large, and the square makes 400 times of that. The
-# scores are now far beyond 64. They wrap around, and the client notices, because lanes that should be empty are not.
-# That finds accidents, not malice. And the client refuses pixels beyond 0 to 1, because nobody else could: a
+# **Values out of range.** Squares grow. The cell prints the largest number that each layer made of the 10,000 test
+# images, beside its room. There is room to spare everywhere; the tightest are the scores, whose limit is 64. Then
+# we make the network louder: its hidden units become 20 times as large, and the square makes 400 times of that. The
+# scores are now far beyond 64. They wrap around, and the client notices, because lanes that should be empty are
+# not. That finds accidents, not malice. And the client refuses pixels beyond 0 to 1, because nobody else could: a
 # ciphertext does not show them.
 #
-# **Depth.** After two squares the last prime is reached, and that is the end. A deeper network needs a longer chain,
-# so a larger $N$, and everything gets slower. Or it needs **bootstrapping**: the server runs the *decryption* inside
-# the encryption, with an encrypted secret key. Out comes the same value, freshly encrypted and with its primes back.
-# That is a deep computation by itself; it needs $N = 32768$ or more in practice, takes seconds, and SEAL does not
-# offer it. A network of 20 layers has been run on encrypted images in this way, with imitated ReLUs (Lee et al.,
-# 2022).
+# **Depth.** After two squares the last prime is reached, and that is the end. A deeper network needs a longer
+# chain, so a larger $N$, and everything gets slower. Or it needs **bootstrapping**: the server runs the
+# *decryption* inside the encryption, with an encrypted secret key. Out comes nearly the same value, with some of
+# its primes back. That is a deep computation by itself; it needs $N = 32768$ or more in practice, takes seconds on
+# a CPU, and SEAL does not offer it. A network of 20 layers has been run on encrypted images in this way, with
+# imitated ReLUs (Lee et al., 2022).
 #
 # **The answers still give the model away.** With enough questions anyone can train a copy of a network. Encryption
 # hides the questions from the service, which makes it *harder* to notice someone who does that.
@@ -562,7 +565,8 @@ except ValueError as error:
 # - R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing: *CryptoNets: Applying Neural Networks
 #   to Encrypted Data with High Throughput and Accuracy*, ICML 2016 (the square; about 59,000 predictions per hour).
 # - A. Brutzkus, R. Gilad-Bachrach, O. Elisha: *Low Latency Privacy Preserving Inference*, ICML 2019, and its code,
-#   [CryptoNets](https://github.com/microsoft/CryptoNets) (the 25.6 seconds stand in its README).
+#   [CryptoNets](https://github.com/microsoft/CryptoNets) (25.6 seconds: the sum of the layers' times in its
+#   README).
 # - J. H. Cheon, A. Kim, M. Kim, Y. Song: *Homomorphic Encryption for Arithmetic of Approximate Numbers*, ASIACRYPT
 #   2017.
 # - S. Halevi, V. Shoup: *Faster Homomorphic Linear Transformations in HElib*, CRYPTO 2018 (baby steps and giant

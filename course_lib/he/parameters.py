@@ -86,9 +86,9 @@ LINEAR = Parameters(
 )
 
 # A network with two squares: three primes for the numbers, of which each square's rescaling takes one, and
-# one for key switching. A rotation with three thick primes takes a third of one with seven thin ones. All are
+# one for key switching. A rotation with three thick primes takes a third of one with six thin ones. All are
 # 214 bits, what the guidelines of 2024 allow at degree 8192 (SEAL's table: 218). The special prime is larger
-# than the others, so that even a rotation before a product adds less noise than a rescaling.
+# than the others, so that even a rotation before a product adds hardly more noise than a rescaling.
 NETWORK = Parameters(
     poly_modulus_degree=8192, coeff_modulus_bits=(52, 52, 52, 58), value_scale=2.0**20, weight_scale=2.0**16
 )

@@ -52,7 +52,7 @@ def square_network(shape: NetworkShape) -> nn.Sequential:
 def distorted(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Every second image turned, stretched, slanted and moved a little, as by another hand.
 
-    The others stay as they are: what bends an image also blurs it, and squares would notice.
+    The others stay as they are: what distorts an image also blurs it, and squares would notice.
     """
     half = images[::2]
 

@@ -35,9 +35,9 @@ def called_members(scores: np.ndarray, members: np.ndarray, *, fpr: float) -> np
     """Whom the attack calls a member, bool (n,): who scores higher than the last non-member it may accuse.
 
     `scores`: (n,), the higher the surer of membership; `members`: bool (n,). The threshold stands at that
-    non-member, who is not accused, not just above the next one: only so does an attack that knows nothing find
-    no more than `fpr` of the members on average. Raises ValueError where `fpr` of the non-members is less than
-    one of them: so small a rate was not measured.
+    non-member, who is not accused, not just above the next one: only so does an attack that knows nothing
+    find no more than `fpr` of the members on average. Raises ValueError where `fpr` of the non-members is less
+    than one of them: so small a rate was not measured.
 
     >>> called_members(np.array([5, 4, 3]), np.array([True, False, False]), fpr=0.5).tolist()
     [True, False, False]

@@ -233,8 +233,8 @@ def test_published_throughput():
     stated("states about 59,000 images in an hour, 16 in a second")
     assert round(59_000 / 3600) == 16
     stated(
-        "takes 25.6 seconds for the layers of a batch of 8,192, encryption and decryption not included, which is"
-        " 320 in a second"
+        "takes 25.6 seconds for the layers of a batch of 8,192, encryption and decryption not included,"
+        " which is 320 in a second"
     )
     start, end = 8 * 3600 + 33 * 60 + 39.366, 8 * 3600 + 34 * 60 + 4.944  # after encrypting; at the scores
     assert round(end - start, 1) == 25.6 and round(8192 / 25.6) == 320

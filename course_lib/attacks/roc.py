@@ -36,8 +36,8 @@ def called_members(scores: np.ndarray, members: np.ndarray, *, fpr: float) -> np
 
     `scores`: (n,), the higher the surer of membership; `members`: bool (n,). The threshold stands at that
     non-member, who is not accused, not just above the next one: only so does an attack that knows nothing
-    find no more than `fpr` of the members on average. Raises ValueError where `fpr` of the non-members is less
-    than one of them: so small a rate was not measured.
+    find no more than `fpr` of the members on average. Raises ValueError where `fpr` of them is less
+    than one: so small a rate was not measured.
 
     >>> called_members(np.array([5, 4, 3]), np.array([True, False, False]), fpr=0.5).tolist()
     [True, False, False]

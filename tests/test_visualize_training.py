@@ -124,7 +124,8 @@ def test_two_trainings_at_once_leave_the_numbers_of_threads_as_they_were():
         other.start()
         assert first_in.wait(60) and threads() == while_two, "its own thread alone"
         with suited_to(rows=100):
-            assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"] == [1]
+            # One pool, or more where other tests have loaded a library with an OpenMP of its own.
+            assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"} == {1}
             second_in.set()
             assert first_out.wait(60)
         other.join()

@@ -20,8 +20,8 @@
 #
 # | | who trains | the tracking server | the service | who asks |
 # |---|---|---|---|---|
-# | has | the training data | runs, models, aliases | the champion, the newest 200 wines | their own wines |
-# | sees | all of it | parameters, errors, two example rows, the distribution of each measurement | every question and answer, in the clear | the answers, the model's version |
+# | has | the training data | runs, models, aliases | the champion, with the training wines inside an SVR; the newest 200 wines | their own wines |
+# | sees | all of it | parameters, errors, two example rows, the distribution of each measurement and, inside the SVR, about two thirds of the training wines | every question and answer, in the clear | the answers, the model's version |
 # | is trusted | to be honest about the errors | not to exchange a model for another one | not to keep or pass on the questions | with nothing |
 #
 # Nothing is encrypted here. Whoever runs the service reads every question, and whoever may write to the tracking
@@ -228,10 +228,12 @@ print(sorted(client.get_registered_model("wine").aliases.items()))
 #
 # **skops** is a format for scikit-learn's models that builds only types which it knows to be harmless. It refuses
 # everything else before anything runs, even a random forest: the trees of a forest are stored as indices into memory
-# that nobody checks, and a forged one could crash the process. That is why our second family is not a forest.
+# that nobody checks, and a forged one could crash the process. That is why skops refuses it, and why our second family
+# is not a forest. (Forged numbers in an SVR are not checked by skops either.)
 #
-# One trap is left. skops lets you name types that you trust all the same, and MLflow stores that list *in the model's
-# folder*, in the file `MLmodel`: whoever forges the model writes the list. Our service never reads it.
+# More traps are left. skops lets you name types that you trust all the same, and MLflow stores that list *in the
+# model's folder*, in the file `MLmodel`: whoever forges the model writes the list. The same file also names code for
+# MLflow to import. Our service reads of it only the format and the file's name.
 
 # %%
 import pickle
@@ -325,8 +327,8 @@ for table in (one, one.drop(columns="pH"), one * 0 - 50):
 # `saved_model.py` loads models without running them, `champion.py` exchanges them, `api.py` answers. The page at
 # `/docs`, made from the same schema that checks the questions, names each measurement with its unit and its usual
 # range. A question may hold up to 5,000 wines. `/health` says that the process is alive, `/ready` that it has a
-# model. Each request leaves one line in the log, as JSON with an id that the caller gets too, in the header
-# `X-Request-ID`.
+# model. Each request for a prediction leaves one line in the log, as JSON with an id that the caller gets too, in the
+# header `X-Request-ID`.
 #
 # Now the same three questions, and one more. A column that is missing, or a value that is no finite number, is
 # refused with a sentence that says what to mend. The impossible wine *is* answered: the service can't know that your
@@ -352,7 +354,7 @@ by_mlflow = milliseconds(lambda: ask_mlflow(one))  # for later, when we compare 
 mlflow_server.stop()
 
 service = serve(tracking_uri=tracking.uri, model="wine", alias="champion")
-print(service.process.command)
+print("MLFLOW_TRACKING_URI=" + tracking.uri, service.process.command)
 print(service.process.browser_url + "/docs")
 print(service.predict(one))
 print(service.process.log().splitlines()[-1])
@@ -529,8 +531,9 @@ print(f"{tracking.process.running=} {service.process.running=}")
 # ## What production needs
 #
 # - **A database and an object store behind MLflow.** SQLite has one writer at a time, and a folder is on one machine.
-#   `start_tracking_server(backend_store_uri="postgresql+psycopg2://…", artifacts="s3://…")` is all that changes. Our
-#   tests run it on a real PostgreSQL and on a real blob store.
+#   `start_tracking_server(backend_store_uri="postgresql+psycopg2://…", artifacts="s3://…")` is the change here. S3
+#   also needs `boto3` and credentials; for other machines, start `mlflow server` yourself. Our tests run it on a real
+#   PostgreSQL and on a real blob store.
 # - **Logins and TLS.** Nothing here asks who you are. A reverse proxy in front of both servers does, and lets nobody
 #   but your deployment move an alias or call `/reload`.
 # - **Several workers**, `--workers 4`, or several machines behind a load balancer that asks `/ready`. Each looks for
@@ -546,10 +549,10 @@ print(f"{tracking.process.running=} {service.process.running=}")
 # |---|---|---|---|
 # | the model with its requirements in MLflow | a *Bento*, made from code, model and requirements | a model archive, `.mar` | `storageUri` in an `InferenceService` |
 # | `api.py` | a class with `@bentoml.service` | a handler | a runtime for the model's format |
-# | `/predict` | one route for each `@bentoml.api` | `/predictions/{model}` | the Open Inference Protocol, `/v2/models/{model}/infer` |
-# | moving an alias | deploying another Bento | registering a version, making it the default | `canaryTrafficPercent`, step by step |
+# | `/predict` | one route for each `@bentoml.api` | `/predictions/{model}` | the Open Inference Protocol, `/v2/models/{model}/infer` (with `protocolVersion: v2`) |
+# | moving an alias | deploying another Bento | registering a version, making it the default | `canaryTrafficPercent`, step by step, in Knative mode; a rolling update in Standard mode |
 # | `/health`, `/ready` | `/livez`, `/readyz` | `/ping` | `/v2/health/live`, `/v2/health/ready` |
-# | `/metrics` | `/metrics` | `/metrics`, on a port of its own | the runtime's metrics |
+# | `/metrics` | `/metrics` | `/metrics`, on a port of its own (with `metrics_mode=prometheus`) | the runtime's metrics |
 # | drift alarms | logs data for other tools | not included | logs questions for other tools |
 #
 # TorchServe's makers have declared that they no longer maintain it: choose it for nothing new.
@@ -558,10 +561,13 @@ print(f"{tracking.process.running=} {service.process.running=}")
 #
 # - **The service reads everything.** Each question and each answer is in the clear for whoever runs it.
 # - **The answers give away the model, and something of its data.** The next lesson shows what.
+# - **An SVR carries training data.** About two thirds of the training wines lie in its file, to be read by whoever gets
+#   it.
 # - **A drift alarm sees single measurements.** If only the *combination* of two measurements changes, or what tasters
-#   like, each curve stays where it is. And 1 window of 100 cries wolf: that is what the threshold was chosen for.
-# - **An honest format is not an honest model.** skops keeps a file from running code. Whether the model inside
-#   answers honestly, only those who trained it know.
+#   like, each curve stays where it is. And of independent windows, 1 in 100 cries wolf, for one worker: that is
+#   what the threshold was chosen for.
+# - **An honest format is not an honest model.** skops is built to keep a file from running code (keep it up to
+#   date: it has had holes). Whether the model inside answers honestly, only those who trained it know.
 # - **One region, a few years.** The wines are Vinho Verde from the north of Portugal. The model says little about any
 #   other wine.
 #
@@ -570,7 +576,8 @@ print(f"{tracking.process.running=} {service.process.running=}")
 # - A run holds all that is needed to ask later how a model came about; the server's answers, not our variables, are
 #   the record.
 # - An alias separates *which model is best* from *which model answers*: a rollout moves it, a rollback moves it back.
-# - A pickle is a program. A format that can't run code, and an empty list of trusted types, keep a model file a file.
+# - A pickle is a program. A format that is built not to run code, and an empty list of trusted types, keep a model
+#   file a file.
 # - Drift is a distance between distributions. The alarm rose though each single wine looked normal, and no request
 #   had failed.
 #

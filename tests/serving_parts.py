@@ -64,11 +64,13 @@ class FixedChampion(Champion):
         return changed
 
 
-def talk(champion: Champion, conversation, *, monitoring: Monitoring | None = None):
+def talk(
+    champion: Champion, conversation, *, monitoring: Monitoring | None = None, refresh_seconds: float = 10
+):
     """What `conversation(http)` returns, held with an application in this very process."""
 
     async def run():
-        app = create_app(champion, monitoring=monitoring)
+        app = create_app(champion, monitoring=monitoring, refresh_seconds=refresh_seconds)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -214,6 +215,55 @@ def test_while_the_registry_is_away_it_goes_on_and_says_so(champion, lines):
     assert metrics["wine_refresh_failures_total"] == 2  # at its start, and now
     failed = [line for line in lines if line["event"] == "refresh failed"]
     assert len(failed) == 2 and failed[0]["reason"] == str(champion.next_one)
+
+
+def test_no_error_ends_the_looks_at_the_registry(champion, reference, lines, monkeypatch):
+    """Not even one that nobody has thought of: the next champion is found all the same."""
+    looks = iter([ZeroDivisionError("secret"), MemoryError()])
+    refresh = champion.refresh
+
+    def fails_twice():
+        for error in looks:
+            raise error
+        champion.next_one = served(reference, version=2)
+        return refresh()
+
+    async def conversation(http):
+        async with asyncio.timeout(20):
+            while (await http.get("/ready")).json()["version"] == 1:
+                await asyncio.sleep(0.01)
+        return scraped((await http.get("/metrics")).text)
+
+    monkeypatch.setattr(champion, "refresh", fails_twice)
+    metrics = talk(champion, conversation, monitoring=Monitoring(), refresh_seconds=0.01)
+    assert metrics["wine_refresh_failures_total"] == 2
+    failed = [line["reason"] for line in lines if line["event"] == "refresh failed"]
+    assert failed == ["ZeroDivisionError", "MemoryError"]
+
+
+def test_many_reloads_take_one_thread_and_see_what_was_there_when_they_came(champion, monkeypatch):
+    """A hundred ask while a look at a slow registry is under way: all share the one that follows."""
+    go_on, looks = threading.Event(), []
+
+    def slow():
+        looks.append(threading.current_thread())
+        assert len(looks) == 1 or go_on.wait(20)  # the first is the service's own, at its start
+        return False
+
+    async def conversation(http):
+        first = asyncio.create_task(http.post("/reload"))
+        while len(looks) < 2:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(http.post("/reload")) for _caller in range(100)]
+        async with asyncio.timeout(20):
+            answer = await http.post("/predict", json=wines(X_TEST))  # large enough for a thread
+        go_on.set()
+        return answer, await asyncio.gather(first, *others)
+
+    monkeypatch.setattr(champion, "refresh", slow)
+    answer, reloads = talk(champion, conversation, refresh_seconds=1000)
+    assert answer.status_code == 200 and {reload.status_code for reload in reloads} == {200}
+    assert len(looks) == 3
 
 
 def test_a_champion_that_is_refused_is_a_conflict(champion):

@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 import serving_parts
 from course_lib.serving.champion import Champion, NoChampion
+from course_lib.serving.logs import LOGGER
 from course_lib.serving.saved_model import RefusedModel
 from serving_parts import WINES, fitted
 
@@ -61,11 +62,36 @@ def test_without_its_alias_the_model_stays_and_failure_says_why(registry):
     assert champion.failure is None
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "http://wine:secret@127.0.0.1:9"])
-def test_a_registry_that_is_not_there_is_told_soon_and_without_its_password(uri):
-    with pytest.raises(NoChampion, match=r"^The model registry at .*127\.0\.0\.1:9 can't be used") as error:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:9",
+        "http://wine:secret@127.0.0.1:9",
+        "http://127.0.0.1:9?user=wine&password=secret",
+    ],
+)
+def test_a_registry_that_is_not_there_is_told_soon_and_its_address_to_the_log_alone(uri, caplog, monkeypatch):
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    with pytest.raises(NoChampion, match=r"^The model registry at http://… can't be used") as error:
         Champion(uri, "wine", "champion").refresh()
-    assert "secret" not in str(error.value)
+    assert "127.0.0.1" not in str(error.value)
+    (fields,) = [record.fields for record in caplog.records if record.msg == "registry can't be used"]
+    assert "127.0.0.1:9" in fields["registry"] and "secret" not in str(fields)
+
+
+def test_an_error_of_another_library_leaves_the_model_too(registry, monkeypatch):
+    """An object store's own error, for example, or a full disk."""
+    champion = champion_of(registry)
+    champion.refresh()
+    registry.client.set_registered_model_alias("wine", "champion", "2")
+
+    def fails(**_given):
+        raise LookupError("secret")
+
+    monkeypatch.setattr("course_lib.serving.champion.download_artifacts", fails)
+    with pytest.raises(NoChampion, match="LookupError"):
+        champion.refresh()
+    assert champion.current.version == 1 and "LookupError" in champion.failure
 
 
 def test_a_new_champion_that_is_refused_leaves_the_old_one(registry):

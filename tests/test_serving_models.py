@@ -230,6 +230,14 @@ def test_a_model_of_something_else_is_refused(save, make, sentence):
         load_model(save(make()))
 
 
+def test_a_model_that_fails_when_it_is_tried_is_refused(save):
+    """Whatever it raises: here there are no weights, as if the model had never been fitted."""
+    model = fitted()
+    del model[-1].coef_
+    with pytest.raises(RefusedModel, match="one finite number"):
+        load_model(save(model))
+
+
 def test_one_row_needs_no_dataframe(save, monkeypatch):
     loaded = load_model(save(fitted()))
     monkeypatch.setattr(saved_model, "pd", None)

@@ -93,6 +93,16 @@ def test_a_service_from_start_to_stop_whose_tracking_server_goes_away(registry):
         service.predict(X_TEST)
 
 
+def test_an_address_stands_on_no_command_line(registry):
+    """It may hold a password, and not only before an "@"."""
+    with serve(tracking_uri=f"{registry.uri}?timeout=4321") as service:
+        process = psutil.Process(service.process.pid)
+        assert process.environ()["MLFLOW_TRACKING_URI"].endswith("?timeout=4321")
+        lines = [" ".join(each.cmdline()) for each in (process, *process.children(recursive=True))]
+        for text in (*lines, service.process.command, service.process.log(), repr(service)):
+            assert "4321" not in text and registry.uri not in text
+
+
 def tracking_server(registry):
     """MLflow's server in front of the registry."""
     words = ["server", "--host", HOST, "--workers", "1", "--backend-store-uri", registry.uri]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import secrets
 import signal
@@ -161,6 +162,7 @@ def test_mlflow_serves_the_champion_to_curl_and_python(tracking, logged, wines):
         answer = httpx.post(f"{server.url}/invocations", json=question, trust_env=False)
         fitted = elastic_net(alpha=0.03, l1_ratio=0.3).fit(wines.x_train, wines.y_train)
         expected = fitted.predict(wines.x_test.head(3))
+        assert "--model-uri models:" not in server.command  # the copy that was looked at
         np.testing.assert_allclose(answer.json()["predictions"], expected)
         family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
     assert not [process for process in family if process.is_running()]
@@ -177,6 +179,42 @@ def test_a_pickle_is_not_served_though_mlflow_would_load_it(tracking, wines):
         serve_with_mlflow(tracking.uri, alias="pickled")
 
 
+class Runs:
+    """An object whose pickle writes a file when it is loaded."""
+
+    def __init__(self, proof):
+        self.proof = proof
+
+    def __reduce__(self):
+        return Path.touch, (self.proof,)
+
+
+def test_an_honest_description_that_leads_to_a_pickle_elsewhere_runs_nothing(tracking, wines, tmp_path):
+    folder, proof = tmp_path / "model", tmp_path / "this ran"
+    model = elastic_net(alpha=0.1, l1_ratio=0.1).fit(wines.x_train, wines.y_train)
+    mlflow.sklearn.save_model(model, str(folder), serialization_format="skops", pip_requirements=REQUIREMENTS)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "x").write_bytes(pickle.dumps(Runs(proof)))
+    description = folder / "MLmodel"
+    description.write_text(
+        description.read_text().replace("  python_function:\n", "  python_function:\n    data: sub/x\n")
+    )
+    with pytest.raises(Exception):  # noqa: B017  whatever it says after it has run
+        mlflow.pyfunc.load_model(str(folder)).predict(wines.x_test)
+    assert proof.exists()  # so much for MLflow's own loader
+    proof.unlink()
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(folder), "forged")
+    client = mlflow.MlflowClient()
+    if not client.search_registered_models("name = 'wine'"):
+        client.create_registered_model("wine")
+    version = client.create_model_version("wine", f"{run.info.artifact_uri}/forged", run.info.run_id)
+    client.set_registered_model_alias("wine", "forged", version.version)
+    with pytest.raises(ValueError, match="with data None .* but there stands sub/x"):
+        serve_with_mlflow(tracking.uri, alias="forged")
+    assert not proof.exists()
+
+
 @pytest.mark.parametrize(
     ("flavor", "entry", "value"),
     [
@@ -186,11 +224,13 @@ def test_a_pickle_is_not_served_though_mlflow_would_load_it(tracking, wines):
         ("sklearn", "code", "code"),
         ("python_function", "code", "code"),
         ("python_function", "loader_module", "os"),
+        ("python_function", "data", "sub/model.pkl"),
+        ("python_function", "model_path", "model.pkl"),
     ],
 )
 def test_what_could_run_code_is_named(flavor, entry, value):
     flavors = {
-        "python_function": {"loader_module": "mlflow.sklearn"},
+        "python_function": {"loader_module": "mlflow.sklearn", "model_path": "model.skops"},
         "sklearn": {"serialization_format": "skops", "skops_trusted_types": None, "code": None},
     }
     require_harmless(Model(flavors=flavors))

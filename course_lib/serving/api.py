@@ -1,7 +1,8 @@
 """What the service answers over HTTP, and how it describes itself at /docs.
 
-Promises that every refusal is `{"error": "one sentence"}` in the caller's language, that each answer names
-the version of the model it comes from, and that a large batch keeps nobody else waiting. Leaves out logins
+Promises that every refusal is `{"error": "one sentence"}`, that each answer names the version of the model
+it comes from, and that a large batch hardly keeps others waiting. The sentence is in the caller's language,
+but why the last look at the registry failed is told in that of whoever caused the look. Leaves out logins
 and TLS, which a reverse proxy adds.
 """
 
@@ -18,9 +19,10 @@ from pydantic import BaseModel, Field
 
 from course_lib.i18n import _
 from course_lib.serving.champion import Champion, NoChampion, ServedModel
-from course_lib.serving.logs import LOGGER, write_log
+from course_lib.serving.logs import write_log
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.observed import PREDICT, Observed
+from course_lib.serving.refreshing import Refreshing
 from course_lib.serving.saved_model import RefusedModel
 from course_lib.serving.schema import (
     EXAMPLE_WINE,
@@ -65,6 +67,7 @@ class Reloaded(BaseModel):
 
 def create_app(champion: Champion, *, monitoring: Monitoring | None, refresh_seconds: float = 10) -> FastAPI:
     """The web application that answers with `champion` and asks the registry every `refresh_seconds`."""
+    refreshing = Refreshing(champion, monitoring)
     app = FastAPIOffline(  # its page at /docs needs nothing from another server
         title="Wine quality",
         description="Predicts what tasters would say of a red wine from eleven measurements. At most "
@@ -73,7 +76,7 @@ def create_app(champion: Champion, *, monitoring: Monitoring | None, refresh_sec
         docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _app: _running(champion, monitoring, refresh_seconds),
+        lifespan=lambda _app: _running(refreshing, champion, monitoring, refresh_seconds),
     )
     app.add_middleware(InTheCallersLanguage)
     app.add_middleware(Observed, monitoring=monitoring)
@@ -116,7 +119,7 @@ def create_app(champion: Champion, *, monitoring: Monitoring | None, refresh_sec
     async def reload() -> Reloaded:
         """Requests go on meanwhile, with the model that there is."""
         try:
-            changed = await _refresh(champion, monitoring)
+            changed = await refreshing.refresh()
         except NoChampion as error:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         except RefusedModel as error:
@@ -185,30 +188,13 @@ def _require_model(champion: Champion) -> ServedModel:
     return champion.current
 
 
-async def _refresh(champion: Champion, monitoring: Monitoring | None) -> bool:
-    """Look at the registry once; what goes wrong is counted and logged, and raised."""
-    try:
-        changed = await asyncio.to_thread(champion.refresh)
-    except (NoChampion, RefusedModel) as error:
-        LOGGER.warning("refresh failed", extra={"fields": {"reason": str(error)}})
-        if monitoring is not None:
-            monitoring.count_refresh(failed=True)
-        raise
-    if monitoring is not None:
-        monitoring.count_refresh(failed=False)
-    if changed:
-        fields = {"model": champion.name, "version": champion.current.version}
-        LOGGER.info("model loaded", extra={"fields": fields})
-    return changed
-
-
 @contextlib.asynccontextmanager
 async def _running(
-    champion: Champion, monitoring: Monitoring | None, refresh_seconds: float
+    refreshing: Refreshing, champion: Champion, monitoring: Monitoring | None, refresh_seconds: float
 ) -> AsyncIterator[None]:
-    with contextlib.suppress(NoChampion, RefusedModel):  # logged; /ready says it until there is one
-        await _refresh(champion, monitoring)
-    tasks = [asyncio.create_task(_keep_refreshing(champion, monitoring, refresh_seconds))]
+    with contextlib.suppress(Exception):  # logged; /ready says it until there is one
+        await refreshing.refresh()
+    tasks = [asyncio.create_task(refreshing.keep(refresh_seconds))]
     if monitoring is not None:
         tasks.append(asyncio.create_task(_keep_updating(champion, monitoring)))
     try:
@@ -218,13 +204,6 @@ async def _running(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         write_log()
-
-
-async def _keep_refreshing(champion: Champion, monitoring: Monitoring | None, seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        with contextlib.suppress(NoChampion, RefusedModel):  # logged, and counted
-            await _refresh(champion, monitoring)
 
 
 async def _keep_updating(champion: Champion, monitoring: Monitoring) -> None:

@@ -24,6 +24,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from course_lib.i18n import _
+from course_lib.serving.logs import LOGGER
 from course_lib.serving.saved_model import RefusedModel, SavedModel, load_model
 
 
@@ -57,8 +58,8 @@ class Champion:
     def refresh(self) -> bool:
         """Load the model that the alias names now; return whether it is another one than before.
 
-        Takes seconds at worst, and is called in a thread of its own. Raises NoChampion or RefusedModel; the
-        current model stays then.
+        Takes seconds, or up to two minutes where a database can't be reached, since MLflow tries again; so it
+        is called in a thread of its own. Raises NoChampion or RefusedModel; the current model stays then.
         """
         with self._refreshing:
             try:
@@ -66,6 +67,10 @@ class Champion:
             except (NoChampion, RefusedModel) as error:
                 self.failure = str(error)
                 raise
+            except Exception as error:  # of a database, an object store's library, a full disk
+                unreachable = self._unreachable(error)
+                self.failure = str(unreachable)
+                raise unreachable from error
             self.failure = None
             return changed
 
@@ -87,19 +92,14 @@ class Champion:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 sentence = _('The registry has no model "{name}" with the alias "{alias}".')
                 raise NoChampion(sentence.format(name=self.name, alias=self.alias)) from error
-            raise self._unreachable(error) from error
+            raise
 
     def _download(self, registered: ModelVersion, folder: str) -> Path:
-        try:
-            place = registered.source  # where the files lie, or which logged model they belong to
-            if place.startswith("models:/m-"):
-                logged = self._client.get_logged_model(place.removeprefix("models:/"))
-                place = logged.artifact_location
-            return Path(
-                download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self._tracking_uri)
-            )
-        except (MlflowException, OSError) as error:
-            raise self._unreachable(error) from error
+        place = registered.source  # where the files lie, or which logged model they belong to
+        if place.startswith("models:/m-"):
+            logged = self._client.get_logged_model(place.removeprefix("models:/"))
+            place = logged.artifact_location
+        return Path(download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=self._tracking_uri))
 
     @property
     def _client(self) -> MlflowClient:
@@ -108,17 +108,22 @@ class Champion:
         return self._connection
 
     def _unreachable(self, error: Exception) -> NoChampion:
+        """Callers read this sentence, so the address is not in it; it stands in the log."""
+        uri = without_password(self._tracking_uri)
+        fields = {"registry": uri, "reason": type(error).__name__}
+        LOGGER.warning("registry can't be used", extra={"fields": fields})
         sentence = _("The model registry at {uri} can't be used ({reason}).")
-        uri = _without_password(self._tracking_uri)
-        return NoChampion(sentence.format(uri=uri, reason=type(error).__name__))
+        return NoChampion(sentence.format(uri=f"{uri.partition(':')[0]}://…", reason=type(error).__name__))
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
     """`uri` as it may stand in a log.
 
-    >>> _without_password("postgresql://wine:secret@db/mlflow")
-    'postgresql://…@db/mlflow'
+    >>> without_password("postgresql://wine:secret@db/mlflow?password=secret")
+    'postgresql://…@db/mlflow?…'
     """
     scheme, separator, rest = uri.partition("://")
-    credentials, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}{'…@' if at else ''}{place}" if separator else uri
+    _credentials, at, place = rest.rpartition("@")
+    shown = f"{scheme}{separator}{'…@' if at else ''}{place}" if separator else uri
+    shown, options, _hidden = shown.partition("?")  # a database takes its password there too
+    return f"{shown}{'?…' if options else ''}"

@@ -104,11 +104,6 @@ def serve(
     where there is no such model, or the service does not start.
     """
     words = ["--model", model, "--alias", alias, "--refresh-seconds", f"{refresh_seconds:g}"]
-    environment = {}
-    if "@" in tracking_uri:  # a password, which every user of this machine could read on the command line
-        environment["MLFLOW_TRACKING_URI"] = tracking_uri
-    else:
-        words = ["--tracking-uri", tracking_uri, *words]
     if workers > 1:
         words += ["--workers", str(workers)]
     process = start_server(
@@ -117,7 +112,8 @@ def serve(
         ready_path="/health",
         port=port,
         timeout=120,
-        env=environment,
+        # Every user of this machine can read a command line, and the address may hold a password.
+        env={"MLFLOW_TRACKING_URI": tracking_uri},
     )
     with contextlib.ExitStack() as resources:
         service = resources.enter_context(WineService(process))

@@ -1,4 +1,4 @@
-"""A web server that stops without losing a request.
+"""A web server that stops without losing a request that can be answered within about three seconds.
 
 Uvicorn alone, asked to stop, closes its listener and every connection that is quiet: a request that was on
 its way on one of them is lost. This server first lets callers go: for a moment it goes on as before, but

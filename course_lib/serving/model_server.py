@@ -3,7 +3,7 @@
 Promises: a server that answers POST /invocations when `serve_with_mlflow` returns, and that loads a model
 only in the skops format, of scikit-learn, with no types beyond those that skops knows to be safe. MLflow
 itself loads what the model's own description asks for, pickles and lists of trusted types included; so the
-description is looked at first, and the version it belongs to is served.
+model is fetched once, its description is looked at, and that very copy is served.
 Leaves out an environment for the model: it is served with the packages that are installed here.
 """
 
@@ -29,21 +29,22 @@ def serve_with_mlflow(
     """
     client = MlflowClient(tracking_uri)
     version = client.get_model_version_by_alias(model, alias)
-    folder = client.get_model_version_download_uri(model, version.version)
-    with TemporaryDirectory(prefix="course-model-") as here:
-        download_artifacts(artifact_uri=f"{folder}/MLmodel", dst_path=here, tracking_uri=tracking_uri)
+    place = client.get_model_version_download_uri(model, version.version)
+    with TemporaryDirectory(prefix="course-model-") as folder:
+        here = download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=tracking_uri)
         require_harmless(Model.load(here))
-    return start_server(
-        [
-            *("-m", "course_lib.serving.mlflow_command", "models", "serve"),
-            *("--model-uri", f"models:/{model}/{version.version}", "--env-manager", "local", "--host", HOST),
-        ],
-        name=_("MLflow's model server"),
-        ready_path="/ping",
-        port=port,
-        timeout=SECONDS_TO_START,
-        env={**SETTINGS, "MLFLOW_TRACKING_URI": tracking_uri},
-    )
+        # Fetched again, it could be another one. The server has it in memory when it answers.
+        return start_server(
+            [
+                *("-m", "course_lib.serving.mlflow_command", "models", "serve"),
+                *("--model-uri", here, "--env-manager", "local", "--host", HOST),
+            ],
+            name=_("MLflow's model server"),
+            ready_path="/ping",
+            port=port,
+            timeout=SECONDS_TO_START,
+            env={**SETTINGS, "MLFLOW_TRACKING_URI": tracking_uri},
+        )
 
 
 def require_harmless(description: Model) -> None:
@@ -55,12 +56,16 @@ def require_harmless(description: Model) -> None:
         "skops_trusted_types": sklearn.get("skops_trusted_types"),
         "code": sklearn.get("code") or pyfunc.get("code"),
         "loader_module": pyfunc.get("loader_module"),
+        "data": pyfunc.get("data"),  # another place, where MLflow looks for another description
+        "model_path": pyfunc.get("model_path"),
     }
     expected = {
         "serialization_format": "skops",
         "skops_trusted_types": None,
         "code": None,
         "loader_module": "mlflow.sklearn",
+        "data": None,
+        "model_path": "model.skops",
     }
     for name, value in expected.items():
         if found[name] != value:

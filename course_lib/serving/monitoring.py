@@ -69,7 +69,12 @@ class Monitoring:
         self._version = gauge("model_version", "Version of the model that answers")
         self._registered = gauge("model_registered_timestamp_seconds", "When the model was registered")
         self._failures = counter("refresh_failures", "Failed looks at the model registry")
-        self._success = gauge("refresh_success_timestamp_seconds", "Last successful look at the registry")
+        self._success = gauge(
+            "refresh_success_timestamp_seconds",
+            "Last successful look at the registry, or the start; of the worker furthest behind",
+            of_workers="livemin",
+        )
+        self._success.set_to_current_time()
         self._cpu = counter("cpu_seconds", "Processor time of the service")
         self._memory = gauge("memory_bytes", "Resident memory of the service", of_workers="livesum")
         self._process, self._cpu_counted = psutil.Process(), 0.0

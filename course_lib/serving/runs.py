@@ -1,9 +1,9 @@
 """Training runs: fit a model of wine quality, say how wrong it is, and log all of it with MLflow.
 
 Promises: a run holds every parameter of its model, the errors on wines that it was not fitted to, and the
-model in the skops format, which cannot run code when it is loaded, with its signature, an example, exact
-requirements, and what the measurements of its training wines look like (`reference`). Logging takes well
-under a second since MLflow need not guess the requirements.
+model in the skops format, which is built not to run code when it is loaded (keep skops up to date: it has
+had holes), with its signature, an example, exact requirements, and what the measurements of its training
+wines look like (`reference`). Logging takes well under a second since MLflow need not guess the requirements.
 Leaves out the choice of parameters, and models that skops does not know to be safe: trees, for instance,
 whose nodes point into memory unchecked.
 """

@@ -76,8 +76,15 @@ def load_model(folder: Path) -> SavedModel:
     except Exception as error:  # whatever a damaged file makes of skops is a reason to refuse it
         sentence = _("The file {file} is damaged, or not in the skops format ({reason}).")
         raise RefusedModel(sentence.format(file=file.name, reason=type(error).__name__)) from error
-    _require_for_wines(estimator)
-    return SavedModel(estimator, _reference(folder))
+    reference = _reference(folder)
+    try:
+        _require_for_wines(estimator)
+        return SavedModel(estimator, reference)
+    except RefusedModel:
+        raise
+    except Exception as error:  # an estimator from outside may fail in any way when it is tried
+        sentence = _("A model that answers a wine with one finite number was expected.")
+        raise RefusedModel(sentence) from error
 
 
 def _skops_name(folder: Path) -> str:
@@ -149,7 +156,7 @@ def _works_without_names(estimator: BaseEstimator) -> bool:
         with warnings.catch_warnings(action="error"):
             if np.array_equal(_predict(estimator, wine.to_numpy()), expected):
                 return True
-    except (ValueError, TypeError, UserWarning):  # it selects columns by name, for example
+    except Exception:  # it selects columns by name, for example
         pass
     for part, names in named:
         part.feature_names_in_ = names

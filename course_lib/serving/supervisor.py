@@ -1,8 +1,9 @@
 """Several processes that answer on one port, and one that looks after them.
 
 Promises that a worker which dies is replaced, that workers end when this process does, however it went, and
-that a stop loses no request: the port is closed here first, so that the last worker to leave it takes in
-who waits. Leaves out fairness: the operating system decides which worker takes in whom.
+that a stop loses no request that can be answered within about three seconds: the port is closed here first,
+so that the last worker to leave it takes in who waits. Leaves out fairness: the operating system decides
+which worker takes in whom.
 """
 
 import multiprocessing
@@ -11,6 +12,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
@@ -19,7 +21,8 @@ from course_lib.serving.logs import LOGGER, log_json
 from course_lib.serving.worker import Settings, serve_on
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count together; prometheus_client reads it
-_MOST_DEATHS = 5  # of workers in a row; more, and something is wrong that a new one won't mend
+_MOST_DEATHS = 5  # of workers within a minute; more, and something is wrong that a new one won't mend
+_MINUTE = 60
 
 
 def supervise(listener: socket.socket, settings: Settings, *, workers: int) -> None:
@@ -41,20 +44,21 @@ class _Supervisor:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        self._workers = [self._start() for _worker in range(self._count)]
-        deaths = 0
+        deaths: list[float] = []
         while not self._stopping:
-            wait([worker.sentinel for worker in self._workers], timeout=0.5)
+            if len(self._workers) < self._count:
+                self._workers.append(self._start())
+                continue
+            wait([worker.sentinel for worker in self._workers], timeout=0.1)
             for dead in [worker for worker in self._workers if not worker.is_alive()]:
-                if self._stopping:
-                    break
-                deaths += 1
                 LOGGER.error("worker died", extra={"fields": {"pid": dead.pid, "code": dead.exitcode}})
                 self._workers.remove(dead)
-                if deaths > _MOST_DEATHS:
-                    self._stop()
-                    break
-                self._workers.append(self._start())
+                deaths.append(time.monotonic())
+            deaths = [moment for moment in deaths if time.monotonic() - moment < _MINUTE]
+            self._stopping |= len(deaths) > _MOST_DEATHS
+        self._listener.close()  # the port must not stay open here while workers leave it
+        for worker in self._workers:
+            worker.terminate()
         for worker in self._workers:
             worker.join(GRACE)
             worker.kill()
@@ -66,11 +70,8 @@ class _Supervisor:
         return worker
 
     def _stop(self, *_signal) -> None:
-        """Runs in the signal handler: the port must not stay open here while workers leave it."""
+        """Runs in the signal handler, perhaps while a worker is being started: so it says it, no more."""
         self._stopping = True
-        self._listener.close()
-        for worker in self._workers:
-            worker.terminate()
 
 
 def _work(listener: socket.socket, settings: Settings) -> None:

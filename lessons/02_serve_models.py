@@ -291,7 +291,8 @@ import subprocess
 from course_lib.serving.model_server import serve_with_mlflow
 
 mlflow_server = serve_with_mlflow(tracking.uri, alias="champion")
-print("MLFLOW_TRACKING_URI=" + tracking.uri, mlflow_server.command)
+command = "mlflow models serve --model-uri models:/wine@champion --env-manager local"
+print("MLFLOW_TRACKING_URI=" + tracking.uri, command)  # unchecked; ours looks at the model first
 
 question = {"dataframe_split": wines.x_test.head(2).to_dict(orient="split", index=False)}
 address = mlflow_server.url + "/invocations"

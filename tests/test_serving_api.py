@@ -213,6 +213,7 @@ def test_while_the_registry_is_away_it_goes_on_and_says_so(champion, lines):
     assert ready.json() == {"model": "wine", "version": 1, "refresh_failure": str(champion.next_one)}
     assert answer.json()["version"] == 1
     assert metrics["wine_refresh_failures_total"] == 2  # at its start, and now
+    assert metrics["wine_refresh_success_timestamp_seconds"] > 1e9  # its start: no alarm at once
     failed = [line for line in lines if line["event"] == "refresh failed"]
     assert len(failed) == 2 and failed[0]["reason"] == str(champion.next_one)
 

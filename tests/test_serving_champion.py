@@ -6,7 +6,7 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 import serving_parts
-from course_lib.serving.champion import Champion, NoChampion
+from course_lib.serving.champion import Champion, NoChampion, without_password
 from course_lib.serving.logs import LOGGER
 from course_lib.serving.saved_model import RefusedModel
 from serving_parts import WINES, fitted
@@ -77,6 +77,13 @@ def test_a_registry_that_is_not_there_is_told_soon_and_its_address_to_the_log_al
     assert "127.0.0.1" not in str(error.value)
     (fields,) = [record.fields for record in caplog.records if record.msg == "registry can't be used"]
     assert "127.0.0.1:9" in fields["registry"] and "secret" not in str(fields)
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql://db/mlflow?user=wine&password=sec@ret", "postgresql://wine:sec?ret@db/mlflow"]
+)
+def test_a_password_that_can_not_be_told_from_the_rest_hides_all(uri):
+    assert without_password(uri) == "postgresql://…"
 
 
 def test_an_error_of_another_library_leaves_the_model_too(registry, monkeypatch):

@@ -113,7 +113,8 @@ class Champion:
         fields = {"registry": uri, "reason": type(error).__name__}
         LOGGER.warning("registry can't be used", extra={"fields": fields})
         sentence = _("The model registry at {uri} can't be used ({reason}).")
-        return NoChampion(sentence.format(uri=f"{uri.partition(':')[0]}://…", reason=type(error).__name__))
+        scheme, separator, _place = uri.rpartition("://")
+        return NoChampion(sentence.format(uri=f"{scheme}{separator}…", reason=type(error).__name__))
 
 
 def without_password(uri: str) -> str:
@@ -123,7 +124,8 @@ def without_password(uri: str) -> str:
     'postgresql://…@db/mlflow?…'
     """
     scheme, separator, rest = uri.partition("://")
-    _credentials, at, place = rest.rpartition("@")
-    shown = f"{scheme}{separator}{'…@' if at else ''}{place}" if separator else uri
-    shown, options, _hidden = shown.partition("?")  # a database takes its password there too
-    return f"{shown}{'?…' if options else ''}"
+    place, options, hidden = rest.partition("?")  # a database takes its password there too
+    if not separator or "@" in hidden:  # where the password ends can't be told
+        return f"{scheme}://…" if separator else uri
+    _credentials, at, place = place.rpartition("@")
+    return f"{scheme}://{'…@' if at else ''}{place}{'?…' if options else ''}"

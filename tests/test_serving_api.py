@@ -449,13 +449,14 @@ def test_lines_of_many_requests_are_written_together_and_others_at_once():
         lines.handle(record)
         return len(stream.getvalue().splitlines())
 
-    assert log("request", 1.0) == 1  # after a pause
-    assert log("request", 1.01) == log("request", 1.02) == 1
-    assert log("request", 1.03) == 4  # three wait
-    assert log("request", 1.04) == 4
-    assert log("stopping", 1.05) == 6
-    assert log("request", 1.06) == 6
+    assert log("model loaded", 0.99) == 1
+    assert log("request", 1.0) == 2  # after a pause
+    assert log("request", 1.01) == log("request", 1.02) == 2
+    assert log("request", 1.03) == 5  # three wait
+    assert log("request", 1.04) == 5
+    assert log("stopping", 1.05) == 7
+    assert log("request", 1.06) == 7
     lines.flush()
-    assert len(stream.getvalue().splitlines()) == 7
-    assert log("request", 2.0) == 8
+    assert len(stream.getvalue().splitlines()) == 8
+    assert log("request", 2.0) == 9
     assert all(json.loads(line)["event"] for line in stream.getvalue().splitlines())

@@ -59,7 +59,8 @@ class LinesTogether(logging.Handler):
         self._lines.append(self.format(record))
         quiet = record.created - self._written > _SECONDS_TOGETHER
         if quiet or record.msg != REQUEST or len(self._lines) >= self._most:
-            self._written = record.created
+            if record.msg == REQUEST:  # the first request after another line has no reason to wait
+                self._written = record.created
             self.flush()
 
     def flush(self) -> None:

@@ -5,8 +5,8 @@ row a request, on a connection that is kept. Latency: one caller asks a server f
 turn, so that whatever else the machine does hits them alike, and none is measured with its processor's caches
 full of another; ours checks its input, counts, watches for drift and logs a line for each request. A third
 server is ours with monitoring off. Throughput: ten connections, each with one request on its way, from a
-caller that does nothing but send and receive; rounds in turn again. A run is logged as lesson 02 does it, with
-the requirements given and, once, with MLflow left to guess them.
+caller that does nothing but send and receive; rounds in turn again. A run is logged as lesson 02 does it,
+with the requirements given and, once, with MLflow left to guess them.
 """
 
 import json

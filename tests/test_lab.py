@@ -48,7 +48,10 @@ def lab(folder: Path, *arguments: str, **environment: str):
         yield found[0]
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        finally:
+            process.kill()  # harmless where it has ended
 
 
 def test_every_language_has_its_language_pack():
@@ -87,6 +90,19 @@ def test_the_japanese_lab_speaks_japanese_asks_nothing_and_opens_the_japanese_we
             page.get_by_role("tab", name="00_welcome.ipynb").first.wait_for(timeout=90_000)
             page.locator(".jp-Notebook .jp-MarkdownOutput h1").first.wait_for(timeout=90_000)
             assert page.locator(".jp-Dialog").count() == 0
+        finally:
+            browser.close()
+
+
+def test_a_lab_that_is_ended_while_a_kernel_starts_leaves_nothing(tmp_path):
+    """Whoever closes the browser early must not be left with a process that no signal but KILL ends."""
+    chromium = require("chromium")
+    with lab(tmp_path) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            page = browser.new_page()
+            with page.expect_response(re.compile("/api/sessions"), timeout=90_000):
+                page.goto(address)
         finally:
             browser.close()
 

@@ -18,7 +18,6 @@ import pytest
 import mpc_parts
 from course_lib.i18n import use_language
 from course_lib.mpc import SharedModel, TFECluster, TFEWorker, connection, credentials
-from course_lib.mpc.cluster import SECONDS_TO_START
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import free_port
@@ -280,8 +279,9 @@ def requests_with(cluster, role: str, tokens: dict[str, str]) -> connection.Conn
 
 
 EVERYTHING = [
-    ("GET", "/state"), ("POST", "/prepare"), ("POST", "/join"), ("POST", "/end"), ("PUT", "/model"),
-    ("DELETE", "/model"), ("PUT", "/serving"), ("PUT", f"/questions/{'0' * 32}"),
+    ("GET", "/state"), ("GET", "/link-port"), ("POST", "/join"), ("GET", "/join"), ("POST", "/end"),
+    ("PUT", "/model"), ("DELETE", "/model"), ("GET", "/model"), ("PUT", "/serving"),
+    ("PUT", f"/questions/{'0' * 32}"),
     ("POST", f"/questions/{'0' * 32}/turn"), ("GET", f"/questions/{'0' * 32}"),
     ("DELETE", f"/questions/{'0' * 32}"), ("POST", "/turns"), ("GET", "/pulse"),
 ]  # fmt: skip
@@ -406,15 +406,55 @@ def test_a_party_that_dies_at_its_start(monkeypatch):
     assert not credentials.meeting_place(cluster.hosts).exists()
 
 
-def test_parties_that_hang_at_their_start(monkeypatch):
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+
+
+@pytest.mark.parametrize("hanging", [["carol"], PARTIES])
+def test_parties_that_hang_at_their_start_and_ignore_the_request_to_end(monkeypatch, hanging):
     cluster = new_cluster()
-    assert SECONDS_TO_START < BOUND
-    monkeypatch.setattr("course_lib.mpc.cluster.SECONDS_TO_START", 2)
-    monkeypatch.setattr(cluster, "_words", lambda party, host: ["-c", "import time; time.sleep(600)"])
+    words = cluster._words
+    monkeypatch.setattr(
+        cluster,
+        "_words",
+        lambda party, host: ["-c", STUBBORN] if party in hanging else words(party, host),
+    )
     before = set(psutil.Process().children())
-    within_bound(cluster.start, RuntimeError, "alice did not answer")
+    within_bound(cluster.start, RuntimeError, f"{hanging[0]} did not answer")
     assert set(psutil.Process().children()) <= before
     assert not credentials.meeting_place(cluster.hosts).exists()
+
+
+@pytest.mark.parametrize("path", ["/link-port", "/join"])
+def test_a_party_that_hangs_between_its_start_and_its_seat(monkeypatch, path):
+    cluster, fetch, ask = new_cluster(), connection.Connection.fetch, connection.Connection.ask
+    frozen = []
+
+    def freeze(asked: str) -> None:
+        if asked == path:
+            parties(cluster)[2].suspend()
+            frozen.append(time.monotonic())
+
+    def fetch_frozen(self, path, **how):
+        freeze(path)
+        return fetch(self, path, **how)
+
+    def ask_frozen(self, method, path, **how):
+        freeze(path)
+        return ask(self, method, path, **how)
+
+    monkeypatch.setattr(connection.Connection, "fetch", fetch_frozen)
+    monkeypatch.setattr(connection.Connection, "ask", ask_frozen)
+    before = set(psutil.Process().children())
+    with pytest.raises(RuntimeError, match="carol .*does not answer|can't reach carol"):
+        cluster.start()
+    assert time.monotonic() - frozen[0] < BOUND
+    assert set(psutil.Process().children()) <= before
+    assert not credentials.meeting_place(cluster.hosts).exists()
+
+
+def test_a_party_that_hangs_while_it_gets_a_model(broken_cluster, compiled):
+    parties(broken_cluster)[1].suspend()
+    within_bound(lambda: SharedModel(compiled, broken_cluster), RuntimeError, "does not answer|is gone")
 
 
 def ports_of(cluster: TFECluster) -> list[int]:

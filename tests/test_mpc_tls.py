@@ -197,7 +197,7 @@ def test_the_parties_talk_to_each_other_under_tls_and_without_it_only_when_told(
     try:
         with cluster.connect(OWNER) as owner:
             wait_until(lambda: all(waiting._answers(owner, party) for party in PARTIES), "the start")
-            ports = [answer.json()["link_port"] for answer in owner.ask("POST", "/prepare", timeout=60)]
+            ports = [answer.json()["link_port"] for answer in owner.fetch("/link-port")]
             taps = [Tap(port) for port in ports]
             with concurrent.futures.ThreadPoolExecutor(3) as threads:
                 for rank, party in enumerate(PARTIES):  # each listens where it should, and calls a tap
@@ -208,11 +208,10 @@ def test_the_parties_talk_to_each_other_under_tls_and_without_it_only_when_told(
                         "endpoints": [f"127.0.0.1:{host.rpartition(':')[2]}" for host in hosts],
                         "links": links,
                     }
-                    joining.append(
-                        threads.submit(owner.ask_one, party, "POST", "/join", json=request, timeout=30)
-                    )
+                    joining.append(threads.submit(owner.ask_one, party, "POST", "/join", json=request))
             for joined in joining:
                 joined.result()
+            owner.fetch("/join")
         SharedModel(compiled, cluster).serve()
         assert np.abs(client_of(cluster).query_model(VALUES) - expected(VALUES)).max() < 1e-4
         cluster.stop()

@@ -4,6 +4,8 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import gzip
+import http.server
 import json
 import os
 import pickle
@@ -26,8 +28,9 @@ from typer.testing import CliRunner
 
 import mpc_parts
 from course_lib import cli, mpc
-from course_lib.mpc import availability, credentials, endpoints, engine, wire
+from course_lib.mpc import availability, connection, credentials, endpoints, engine, wire
 from course_lib.mpc.certificates import make_certificates
+from course_lib.mpc.connection import Connection
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.frames import pack_model, unpack_model
 from course_lib.mpc.questions import MOST_QUESTIONS, Question, Questions
@@ -220,7 +223,7 @@ def test_a_party_joins_once(cluster):
 
 def test_a_damaged_model_is_refused_and_the_old_one_stays(cluster, shared):
     with cluster.connect(OWNER) as owner, pytest.raises(ValueError, match="in the middle of a frame"):
-        owner.ask("PUT", "/model", contents=[b"damaged"] * 3)
+        owner.carry_out("PUT", "/model", contents=[b"damaged"] * 3)
     values = mpc_parts.VALUES
     assert np.allclose(
         mpc_parts.client_of(cluster).query_model(values), mpc_parts.expected(values), atol=1e-4
@@ -279,7 +282,7 @@ def test_parties_that_were_given_different_models(cluster, compiled):
         for rank, spec in enumerate(specs)
     ]
     with cluster.connect(OWNER) as owner:
-        owner.ask("PUT", "/model", contents=bodies)
+        owner.carry_out("PUT", "/model", contents=bodies)
         owner.ask("PUT", "/serving", json={"num_requests": None})
         with pytest.raises(RuntimeError, match="do not hold the same model"):
             mpc_parts.client_of(cluster)
@@ -292,7 +295,7 @@ def test_parties_that_were_given_different_models(cluster, compiled):
             client.ask_one("alice", "POST", f"{path}/turn")
             with pytest.raises(RuntimeError, match="was not run"):
                 client._fetch_one("alice", path)
-        owner.ask("DELETE", "/model")
+        owner.carry_out("DELETE", "/model")
 
 
 def test_an_answer_that_takes_longer_is_asked_for_again(cluster, shared):
@@ -401,6 +404,65 @@ def test_a_party_forgets_old_questions_by_itself(monkeypatch):
     asyncio.run(live())
 
 
+@contextlib.contextmanager
+def answering(write):
+    """A connection to three parties which are one server; `write` writes its answers' bodies."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the caller has hung up
+                write(self.wfile)
+
+        def log_message(self, *_words):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        identity = credentials.Identity(Path("."), dict.fromkeys(PARTIES, "token"), {})
+        calling = Connection([f"127.0.0.1:{server.server_port}"] * 3, identity, tls=False)
+        try:
+            yield calling
+        finally:
+            calling.close()
+            server.shutdown()
+
+
+def test_an_answer_without_end_is_read_up_to_its_bound():
+    sent = []
+
+    def write(wire_file) -> None:
+        while True:
+            wire_file.write(b" " * 10_000)
+            sent.append(10_000)
+
+    started = time.monotonic()
+    with answering(write) as calling, pytest.raises(RuntimeError, match="alice .*more than 100000 bytes"):
+        calling.fetch("/state", most=100_000)
+    assert time.monotonic() - started < mpc_parts.BOUND
+    assert sum(sent) < 50_000_000  # what fits into the buffers of three connections
+
+
+def test_an_answer_that_trickles_is_read_for_a_while(monkeypatch):
+    monkeypatch.setattr(connection, "_SECONDS_TO_TRANSFER", 1)
+
+    def write(wire_file) -> None:
+        while True:
+            wire_file.write(b" ")
+            time.sleep(0.1)
+
+    with answering(write) as calling, pytest.raises(RuntimeError, match="not all of it came within 1 s"):
+        calling.fetch("/state")
+
+
+def test_a_packed_answer_is_not_unpacked():
+    """An answer of a kilobyte that becomes a gigabyte: it is read as it came."""
+    packed = gzip.compress(bytes(1_000_000))
+    with answering(lambda wire_file: wire_file.write(packed)) as calling:
+        assert [answer.content for answer in calling.fetch("/state")] == [packed] * 3
+
+
 def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
     held = []
 
@@ -414,8 +476,16 @@ def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
     class Alone(PartyService):
         def __init__(self):
             self._seat, self._spec, self._limit, self._questions = Seat(), "a model", None, Questions()
+            self._changing = None
 
-    asyncio.run(Alone().forget_model())
+    async def forget() -> None:
+        alone = Alone()
+        with pytest.raises(Refusal, match="No model is shared"):
+            await alone.has_changed()
+        alone.forget_model()
+        assert await alone.has_changed()
+
+    asyncio.run(forget())
     assert held == [(None, {}, [])]
 
 

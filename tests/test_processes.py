@@ -126,10 +126,9 @@ def test_a_server_that_nobody_holds_ends(tmp_path, start):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without asking")
-def test_a_server_that_ignores_the_request_to_end_is_killed(start, monkeypatch):
-    monkeypatch.setattr(ending, "GRACE", 0.5)
+def test_a_server_that_ignores_the_request_to_end_is_killed(start):
     server = start("--stubborn")
-    server.stop()
+    server.stop(grace=0.5)
     assert not psutil.pid_exists(server.pid)
 
 
@@ -158,7 +157,7 @@ def test_a_stranger_with_a_dead_servers_number_is_left_alone():
     )
     with stranger:
         dead = SimpleNamespace(pid=stranger.pid, poll=lambda: 0, wait=lambda timeout: 0)
-        ending.end(dead)
+        ending.end(dead, grace=1)
         assert stranger.poll() is None
         stranger.communicate(b"\n", timeout=20)
     assert stranger.returncode == 0  # it was not killed
@@ -169,7 +168,7 @@ def test_a_server_that_ends_just_before_it_is_asked_to(monkeypatch):
     process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
     process.wait()
     monkeypatch.setattr(process, "poll", lambda: None)
-    ending.end(process)
+    ending.end(process, grace=1)
 
 
 def test_a_server_that_dies_later_leaves_no_zombie(start):

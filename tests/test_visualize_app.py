@@ -35,16 +35,16 @@ def english(monkeypatch):
     monkeypatch.setenv("COURSE_LANG", "en")
 
 
-def open_page(**query) -> AppTest:
+def open_page(*, seconds: float = SECONDS, **query) -> AppTest:
     page = AppTest.from_file(SCRIPT, default_timeout=SECONDS)
     for name, value in query.items():
         page.query_params[name] = value
-    return settled(page.run())
+    return settled(page.run(), seconds=seconds)
 
 
-def settled(page: AppTest) -> AppTest:
+def settled(page: AppTest, *, seconds: float = SECONDS) -> AppTest:
     """The page once no work is under way; what it must never show is an exception."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while page.get("progress") and time.monotonic() < deadline:
         page.run()
     assert not page.get("progress") and [each.value for each in page.exception] == []
@@ -140,9 +140,9 @@ def test_what_was_trained_once_is_found_again_after_another_choice(monkeypatch):
     assert len(other.metric) == 3 and trained == [5, 1]
 
 
-def whole(page: AppTest) -> AppTest:
+def whole(page: AppTest, *, seconds: float = SECONDS) -> AppTest:
     """The page with all figures, also the one that comes last: who leaves earlier stops the work."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not any("How much AUC is lost" in each.value for each in page.caption):
         assert time.monotonic() < deadline
         page.run()

@@ -10,6 +10,8 @@ from test_visualize_app import headers, open_page, plain, told, whole
 
 #: A browser bears some thousands.
 MOST = 2_000
+#: A minute on two cores that have nothing else to do.
+SECONDS_TO_TRAIN = 900
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def page(tmp_path, monkeypatch):
         "versus": "extra_trees",
         "versus_n_estimators": "10",
     }
-    yield whole(open_page(data="covertype", rows="1", distributions="1", shares="1", **chosen))
+    shown = {"rows": "1", "distributions": "1", "shares": "1"}
+    page = open_page(seconds=SECONDS_TO_TRAIN, data="covertype", **shown, **chosen)
+    yield whole(page, seconds=SECONDS_TO_TRAIN)
     st.cache_resource.clear()
 
 

@@ -106,7 +106,7 @@ def test_the_page_in_every_language_on_a_projector_and_on_a_phone(app, browser, 
     for name, screen in (("projector", PROJECTOR), ("phone", PHONE)):
         query = f"{app.url}/?lang={language}&rows=1&distributions=1"
         with opened(browser, query, title(language), screen=screen) as page:
-            assert page.locator("html").get_attribute("lang") == language
+            expect(page.locator("html")).to_have_attribute("lang", language, timeout=MILLISECONDS)
             with use_language(language):
                 assert page.get_by_role("heading", name=_("Confusion matrix")).is_visible()
             width = page.evaluate(
@@ -230,7 +230,7 @@ def test_two_people_see_their_own_language_and_nobody_elses_file(app, browser):
         )
         expect(one.locator("h1")).to_have_text("Random forest on own.csv")
         at_rest(one)
-        assert other.locator("html").get_attribute("lang") == "de"
+        expect(other.locator("html")).to_have_attribute("lang", "de", timeout=MILLISECONDS)
         assert other.locator("h1").inner_text() == title("de", data="Wine")
     with opened(browser, f"{app.url}/?data=csv", "A CSV file of your own") as third:
         assert "own.csv" not in third.locator("body").inner_text()

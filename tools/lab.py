@@ -8,7 +8,11 @@ language, and a workspace with other notebooks does not come up here. Arguments 
 import json
 import os
 import sys
+import threading
 from pathlib import Path
+
+from anyio._backends._asyncio import WorkerThread
+from jupyterlab.labapp import LabApp
 
 from course_lib.i18n import LANGUAGES, language, match
 
@@ -35,11 +39,10 @@ def write_settings(code: str, folder: Path) -> None:
         path.write_text(json.dumps(values), encoding="utf-8")
 
 
-def command(code: str, folder: Path, arguments: list[str]) -> list[str]:
-    """What to type to open the welcome notebook in the language `code`."""
+def options(code: str, folder: Path, arguments: list[str]) -> list[str]:
+    """JupyterLab's options to open the welcome notebook in the language `code`."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return [
-        *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={PROJECT}",
         f"--LabApp.default_url=/lab/tree/notebooks/{code}/00_welcome.ipynb",
         f"--LabApp.user_settings_dir={folder / 'settings'}",
@@ -65,8 +68,21 @@ def main() -> None:
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
     print(f"JupyterLab opens {welcome} ({LANGUAGES[code]}). Ctrl+C twice in this window ends it.", flush=True)
-    arguments = command(code, folder, sys.argv[1:])
-    os.execv(arguments[0], arguments)
+    run(options(code, folder, sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> None:
+    """Run JupyterLab until it is ended, and leave nothing of it.
+
+    A request that is under way at the end leaves the thread behind that read its file, for which Python would
+    wait for ever (jupyterlab issue 10442): such threads are told to end.
+    """
+    try:
+        LabApp.launch_instance(arguments)
+    finally:
+        for thread in threading.enumerate():
+            if isinstance(thread, WorkerThread):
+                thread.stop()
 
 
 if __name__ == "__main__":

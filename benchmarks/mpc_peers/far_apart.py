@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from course_lib.mpc import TFECluster
 from course_lib.mpc.addresses import LOOPBACK, address_of
-from course_lib.mpc.cluster import SECONDS_TO_JOIN, SECONDS_TO_PREPARE
 from course_lib.mpc.credentials import OWNER
 from course_lib.mpc.spec import PARTIES
 
@@ -84,8 +83,7 @@ class FarApartCluster(TFECluster):
     def _join(self) -> None:
         """As the cluster's own, but each party is told the relays' ports as those of the other two."""
         with self.connect(OWNER) as owner, ThreadPoolExecutor(len(PARTIES)) as threads:
-            prepared = owner.ask("POST", "/prepare", timeout=SECONDS_TO_PREPARE)
-            ports = [answer.json()["link_port"] for answer in prepared]
+            ports = [answer.json()["link_port"] for answer in owner.fetch("/link-port")]
             self._relays = [Relay(port, self._latency) for port in ports]
             session, endpoints = secrets.token_hex(16), [address_of(host) for host in self.hosts]
 
@@ -93,6 +91,7 @@ class FarApartCluster(TFECluster):
                 links = [f"{LOOPBACK}:{relay.port}" for relay in self._relays]
                 links[rank] = f"{LOOPBACK}:{ports[rank]}"  # where it listens itself
                 request = {"session": session, "endpoints": endpoints, "links": links}
-                owner.ask_one(PARTIES[rank], "POST", "/join", json=request, timeout=SECONDS_TO_JOIN)
+                owner.ask_one(PARTIES[rank], "POST", "/join", json=request)
 
             list(threads.map(join, range(len(PARTIES))))
+            owner.fetch("/join")

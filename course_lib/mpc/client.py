@@ -17,7 +17,7 @@ import numpy as np
 from course_lib.i18n import _
 from course_lib.mpc import wire
 from course_lib.mpc.availability import require_engine
-from course_lib.mpc.connection import Connection
+from course_lib.mpc.connection import MOST_ANSWER_BYTES, Connection
 from course_lib.mpc.costs import Cost
 from course_lib.mpc.credentials import CLIENT
 from course_lib.mpc.spec import PARTIES, ModelSpec
@@ -75,7 +75,8 @@ class ModelClient:
         try:
             self._connection.ask("PUT", path, contents=frames)
             self._connection.ask_one(PARTIES[0], "POST", f"{path}/turn")
-            return self._connection.fetch(path)
+            answer_bytes = wire.share_frame_bytes((self._batch_size, *self._spec.output_shape))
+            return self._connection.fetch(path, most=max(answer_bytes, MOST_ANSWER_BYTES))
         except BaseException:  # an interrupt, too: nobody wants the answer any longer
             with contextlib.suppress(RuntimeError, ValueError, PermissionError):
                 self._connection.ask("DELETE", path, timeout=1)

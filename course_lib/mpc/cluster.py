@@ -24,10 +24,9 @@ from course_lib.mpc.waiting import wait_for_parties
 from course_lib.mpc.worker import TFEWorker
 from course_lib.processes import ServerProcess, free_port, require_free, start_server
 
-SECONDS_TO_START = 9  # for a party's process, before it loads the engine
-SECONDS_TO_PREPARE = 60  # for the engine: a busy machine takes its time
-SECONDS_TO_JOIN = 30
+SECONDS_TO_START = 6  # for a party's process, before it loads the engine
 SECONDS_TO_END = 3
+_GRACE = 1  # second for a party that was started here to end in good order
 
 
 class TFECluster:
@@ -92,8 +91,11 @@ class TFECluster:
         self._clean_up()
 
     def _clean_up(self) -> None:
-        while self._processes:
-            self._processes.pop().stop()
+        with ThreadPoolExecutor(len(PARTIES)) as threads:
+            stopping = [threads.submit(process.stop, grace=_GRACE) for process in self._processes]
+        self._processes = []
+        for each in stopping:
+            each.result()
         if self._made_credentials:
             credentials.remove_meeting_place(self._folder)
             self._made_credentials = False
@@ -210,15 +212,15 @@ class TFECluster:
 
     def _join(self) -> None:
         with self.connect(OWNER) as owner:
-            prepared = owner.ask("POST", "/prepare", timeout=SECONDS_TO_PREPARE)
+            ports = [answer.json()["link_port"] for answer in owner.fetch("/link-port")]
             links = [
-                f"{split_host(worker.host)[0]}:{answer.json()['link_port']}"
-                for worker, answer in zip(self.workers, prepared, strict=True)
+                f"{split_host(worker.host)[0]}:{port}"
+                for worker, port in zip(self.workers, ports, strict=True)
             ]
             endpoints = [address_of(worker.host) for worker in self.workers]
             session = secrets.token_hex(16)
             request = {"session": session, "endpoints": endpoints, "links": links}
-            owner.ask("POST", "/join", json=request, timeout=SECONDS_TO_JOIN)
+            owner.carry_out("POST", "/join", json=request)
 
     def __enter__(self) -> "TFECluster":
         self.start()

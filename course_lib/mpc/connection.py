@@ -1,11 +1,12 @@
 """A caller's side of the three endpoints: one request to each, at the same time, in one role.
 
 Promises that each party is asked by the caller itself, so that nobody relays shares, and that one that does
-not answer is an error within seconds.
+not answer is an error within seconds. What a party answers is bounded, in bytes and in time.
 """
 
 import contextlib
 import contextvars
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from http import HTTPStatus
@@ -19,7 +20,10 @@ from course_lib.mpc.credentials import Identity
 from course_lib.mpc.spec import PARTIES
 
 SECONDS_TO_CONNECT = 5
-SECONDS_TO_ANSWER = 7  # a party that computes for longer says so every three seconds
+SECONDS_TO_ANSWER = 6  # a party that works for longer says so every three seconds
+_SECONDS_TO_TRANSFER = 60  # for the whole of an answer that has begun
+MOST_ANSWER_BYTES = 1 << 20  # where nothing larger is expected
+_READ_HEADERS = ("Content-Type", "Course-Cost")
 
 
 class Connection:
@@ -57,9 +61,16 @@ class Connection:
             contents,
         )
 
-    def fetch(self, path: str) -> list[httpx.Response]:
-        """Ask all three for what they are still computing, until it is there."""
-        return self._together(self._fetch_one, [path] * len(PARTIES))
+    def fetch(self, path: str, *, most: int = MOST_ANSWER_BYTES) -> list[httpx.Response]:
+        """Ask all three for what they still work at, until it is there; of each, at most `most` bytes."""
+        return self._together(
+            lambda party, path: self._fetch_one(party, path, most=most), [path] * len(PARTIES)
+        )
+
+    def carry_out(self, method: str, path: str, **asked) -> None:
+        """Ask all three, as `ask` does, for what may take them longer, and return when it is done."""
+        self.ask(method, path, **asked)
+        self.fetch(path)
 
     def ask_one(
         self,
@@ -70,27 +81,30 @@ class Connection:
         content: bytes | None = None,
         json: dict | None = None,
         timeout: float = SECONDS_TO_ANSWER,
+        most: int = MOST_ANSWER_BYTES,
     ) -> httpx.Response:
-        """Ask one party.
+        """Ask one party; of its answer at most `most` bytes are read.
 
         Raises ValueError where it refuses what was sent, PermissionError where it does not admit us, and
         RuntimeError where it can't do so now, or is not there; always with a sentence.
         """
         patience = httpx.Timeout(timeout, connect=SECONDS_TO_CONNECT)
-        headers = {"Accept-Language": language()}
+        headers = {"Accept-Language": language(), "Accept-Encoding": "identity"}
+        asking = self._clients[party].stream(
+            method, path, content=content, json=json, headers=headers, timeout=patience
+        )
         try:
-            answer = self._clients[party].request(
-                method, path, content=content, json=json, headers=headers, timeout=patience
-            )
+            with asking as coming:
+                answer = _read(coming, most)
         except (httpx.HTTPError, RuntimeError) as error:  # the latter once this connection is closed
             raise self._not_answered(party, error) from error
         if answer.is_error:
             raise _error(party, answer)
         return answer
 
-    def _fetch_one(self, party: str, path: str) -> httpx.Response:
+    def _fetch_one(self, party: str, path: str, *, most: int = MOST_ANSWER_BYTES) -> httpx.Response:
         while True:
-            answer = self.ask_one(party, "GET", path)
+            answer = self.ask_one(party, "GET", path, most=most)
             if answer.status_code != HTTPStatus.ACCEPTED:
                 return answer
 
@@ -117,6 +131,20 @@ class Connection:
         for client in self._clients.values():
             client.close()
         self._threads.shutdown(wait=False)
+
+
+def _read(coming: httpx.Response, most: int) -> httpx.Response:
+    """An answer with its body; httpx.ReadError where that is larger than it may be, or too slow."""
+    body, deadline = bytearray(), time.monotonic() + _SECONDS_TO_TRANSFER
+    for part in coming.iter_raw():
+        body += part
+        if len(body) > most:
+            raise httpx.ReadError(_("more than {most} bytes came").format(most=most))
+        if time.monotonic() > deadline:
+            sentence = _("not all of it came within {seconds} seconds")
+            raise httpx.ReadError(sentence.format(seconds=_SECONDS_TO_TRANSFER))
+    headers = {name: coming.headers[name] for name in _READ_HEADERS if name in coming.headers}
+    return httpx.Response(coming.status_code, headers=headers, content=bytes(body))
 
 
 def _error(party: str, answer: httpx.Response) -> Exception:

@@ -39,28 +39,35 @@ def create_app(service: PartyService) -> Starlette:
     async def state(_request: Request) -> Response:
         return JSONResponse(service.state())
 
-    async def prepare(_request: Request) -> Response:
-        return JSONResponse({"link_port": await service.member.prepare()})
+    async def link_port(_request: Request) -> Response:
+        port = await service.member.link_port()
+        return _not_yet() if port is None else JSONResponse({"link_port": port})
 
     async def join(request: Request) -> Response:
         given = await _json(request)
         session, endpoints, links = (given.get(name) for name in ("session", "endpoints", "links"))
         if not (_is_id(session) and _are_hosts(endpoints) and _are_hosts(links)):
             raise Refusal(400, _("A session, three endpoints and three links were expected."))
-        await service.join(session, endpoints, links)
-        return _done()
+        service.join(session, endpoints, links)
+        return _not_yet()
+
+    async def joined(_request: Request) -> Response:
+        return _done() if await service.has_joined() else _not_yet()
 
     async def end(_request: Request) -> Response:
         service.member.stop()
         return _done()
 
     async def share(request: Request) -> Response:
-        await service.hold_model(await _body(request, MOST_MODEL_BYTES))
-        return _done()
+        service.hold_model(await _body(request, MOST_MODEL_BYTES))
+        return _not_yet()
 
     async def unshare(_request: Request) -> Response:
-        await service.forget_model()
-        return _done()
+        service.forget_model()
+        return _not_yet()
+
+    async def changed(_request: Request) -> Response:
+        return _done() if await service.has_changed() else _not_yet()
 
     async def serve(request: Request) -> Response:
         num_requests = (await _json(request)).get("num_requests")
@@ -92,7 +99,7 @@ def create_app(service: PartyService) -> Starlette:
     async def answer(request: Request) -> Response:
         found = await service.answer(_question_id(request))
         if found is None:
-            return Response(status_code=202)
+            return _not_yet()
         frame, cost = found
         return Response(frame, media_type="application/octet-stream", headers={"Course-Cost": cost.to_json()})
 
@@ -110,11 +117,13 @@ def create_app(service: PartyService) -> Starlette:
         routes=[
             Route("/health", health),
             route("/state", "GET", state, OWNER, CLIENT),
-            route("/prepare", "POST", prepare, OWNER),
+            route("/link-port", "GET", link_port, OWNER),
             route("/join", "POST", join, OWNER),
+            route("/join", "GET", joined, OWNER),
             route("/end", "POST", end, OWNER),
             route("/model", "PUT", share, OWNER),
             route("/model", "DELETE", unshare, OWNER),
+            route("/model", "GET", changed, OWNER),
             route("/serving", "PUT", serve, OWNER),
             route(_QUESTION, "PUT", ask, CLIENT),
             route(_QUESTION + "/turn", "POST", run, CLIENT),
@@ -213,3 +222,8 @@ async def _sweeping(service: PartyService) -> AsyncIterator[None]:
 
 def _done() -> Response:
     return Response(status_code=204)
+
+
+def _not_yet() -> Response:
+    """The caller is to ask again, by GET."""
+    return Response(status_code=202)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from course_lib.i18n import _
 from course_lib.mpc.credentials import Identity
+from course_lib.mpc.patience import done_in_time
 from course_lib.mpc.peers import BEAT, SECONDS_BETWEEN_BEATS, STOPPED, Peers
 from course_lib.mpc.refusal import Refusal, first_line
 from course_lib.mpc.spec import PARTIES
@@ -44,10 +45,11 @@ class Member:
         self._ending, self._last_word = asyncio.Event(), setting.name
         self._before_the_end: Callable[[str], None] = lambda sentence: None
 
-    async def prepare(self) -> int:
-        """Load the engine, and return the port on which its link will listen."""
+    async def link_port(self) -> int | None:
+        """The port on which the engine's link will listen; None where the engine takes longer to load."""
         try:
-            await self._engine
+            if not await done_in_time(self._engine):
+                return None
         except Exception as error:  # a processor that it can't run on, a damaged installation, ...
             raise Refusal(500, _("The engine can't be loaded: {reason}").format(reason=error)) from error
         if self.setting.link_port:
@@ -63,8 +65,6 @@ class Member:
         """
         from course_lib.mpc.seat import open_link
 
-        if self._peers is not None:
-            raise Refusal(409, _("The party is in a cluster already; stop that one first."))
         name, identity, tls = self.setting.name, self.setting.identity, self.setting.tls
         rank = PARTIES.index(name)
         others = {party: host for party, host in zip(PARTIES, endpoints, strict=True) if party != name}

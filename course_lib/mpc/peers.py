@@ -20,8 +20,8 @@ SECONDS_BETWEEN_BEATS = 1
 BEAT = b"."
 #: A party's last word where the owner ended it; otherwise that is the name of the party it has lost.
 STOPPED = "stopped"
-SECONDS_OF_SILENCE = 7
-_SECONDS_TO_MEET = 8
+SECONDS_OF_SILENCE = 6
+_SECONDS_TO_MEET = 6
 
 
 class Peers:
@@ -48,9 +48,10 @@ class Peers:
 
     async def meet(self) -> None:
         """Return when both answer; Refusal where one does not."""
+        deadline = asyncio.get_running_loop().time() + _SECONDS_TO_MEET
         for party, met in self._met.items():
             try:
-                async with asyncio.timeout(_SECONDS_TO_MEET):
+                async with asyncio.timeout_at(deadline):
                     await met.wait()
             except TimeoutError:
                 sentence = _("The party can't reach {party} at {host}, or is not admitted there.")

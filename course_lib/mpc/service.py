@@ -16,6 +16,7 @@ from course_lib.mpc import wire
 from course_lib.mpc.costs import Cost, EngineLog
 from course_lib.mpc.frames import unpack_model
 from course_lib.mpc.membership import Member
+from course_lib.mpc.patience import begin, done_in_time
 from course_lib.mpc.questions import Question, Questions
 from course_lib.mpc.refusal import Refusal, first_line
 from course_lib.mpc.spec import PARTIES, ModelSpec
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 #: The first party decides in which order questions are run.
 FIRST = PARTIES[0]
-SECONDS_TO_WAIT = 3  # for an answer, before the client is told to ask again
 _SECONDS_BETWEEN_SWEEPS = 10
+_NO_CLUSTER = N_("The party is in no cluster yet.")
 _NOT_SHARED = N_("No model is shared with the party.")
 _NOT_SERVED = N_("The model is shared, but it is not served yet.")
 _STOPPED = N_("The model is no longer served: its owner has stopped that.")
@@ -44,14 +45,27 @@ class PartyService:
         self._questions = Questions()
         self._order = asyncio.Lock()
         self._seat: Seat | None = None
+        self._joining: asyncio.Task | None = None
+        self._changing: asyncio.Task | None = None  # the model that is held
         self._spec: ModelSpec | None = None
         self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
         self._limit, self._granted, self._served = None, 0, 0
         self._recorded = 0
         member.before_the_end(lambda sentence: self._questions.refuse_all(Refusal(503, sentence)))
 
-    async def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
-        """Join the other two at these addresses, and take the seat at the table."""
+    def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
+        """Begin to join the other two at these addresses, and to take the seat at the table."""
+        if self._joining is not None:
+            raise Refusal(409, _("The party is in a cluster already; stop that one first."))
+        self._joining = begin(self._join(session, endpoints, links))
+
+    async def has_joined(self) -> bool:
+        """Whether it has, or is still at it; raises why it could not."""
+        if self._joining is None:
+            raise Refusal(409, _(_NO_CLUSTER))
+        return await done_in_time(self._joining)
+
+    async def _join(self, session: str, endpoints: list[str], links: list[str]) -> None:
         from course_lib.mpc.seat import Seat
 
         link = await self.member.join(session, endpoints, links)
@@ -59,17 +73,29 @@ class PartyService:
 
     # The model
 
-    async def hold_model(self, body: bytes) -> None:
-        """Hold the model whose frames are in `body`: its description, its programs, this party's weights."""
+    def hold_model(self, body: bytes) -> None:
+        """Begin to hold the model in `body`'s frames: its description, programs, this party's weights."""
+        self._changing = begin(self._hold_model(body))
+
+    def forget_model(self) -> None:
+        """Stop serving, and begin to forget the model."""
+        self._changing = begin(self._forget_model())
+
+    async def has_changed(self) -> bool:
+        """Whether the model is held, or forgotten, or that is still under way; raises why it could not be."""
+        if self._changing is None:
+            raise Refusal(409, _(_NOT_SHARED))
+        return await done_in_time(self._changing)
+
+    async def _hold_model(self, body: bytes) -> None:
         spec, programs, weights = await asyncio.to_thread(unpack_model, body)
-        await self.forget_model()
+        await self._forget_model()
         for index, weight in enumerate(weights):
             self._record(f"weight-{index}", weight)
         await asyncio.wrap_future(self._require_seat().hold_model(spec, programs, weights))
         self._spec, self._closed = spec, _NOT_SERVED
 
-    async def forget_model(self) -> None:
-        """Stop serving, and hold no model."""
+    async def _forget_model(self) -> None:
         self.stop_serving()
         if self._spec is not None:
             self._spec = None
@@ -142,10 +168,12 @@ class PartyService:
     async def answer(self, question_id: str) -> tuple[bytes, Cost] | None:
         """This party's share of the answer, in a frame, and what it cost; None where it takes longer."""
         question = self._find(question_id)
-        await asyncio.wait({question.answer}, timeout=SECONDS_TO_WAIT)
-        if not question.answer.done():
-            return None
-        self._questions.forget(question_id)
+        try:
+            if not await done_in_time(question.answer):
+                return None
+        finally:
+            if question.answer.done():
+                self._questions.forget(question_id)
         share, cost = question.answer.result()
         self._record("answer", share)
         return wire.pack_share(wire.ANSWER, share, fingerprint=question.fingerprint), cost
@@ -194,7 +222,7 @@ class PartyService:
 
     def _require_seat(self) -> "Seat":
         if self._seat is None:
-            raise Refusal(409, _("The party is in no cluster yet."))
+            raise Refusal(409, _(_NO_CLUSTER))
         return self._seat
 
     def require_serving(self) -> ModelSpec:

@@ -23,7 +23,6 @@ from course_lib.mpc.spec import PARTIES
 if TYPE_CHECKING:
     from course_lib.mpc.cluster import TFECluster
 
-SECONDS_TO_SEND = 120
 _SECONDS_BETWEEN_LOOKS = 0.3
 
 
@@ -41,7 +40,7 @@ class SharedModel:
             pack_model(compiled.spec, compiled.programs, [each[rank] for each in shares])
             for rank in range(len(PARTIES))
         ]
-        self._connection.ask("PUT", "/model", contents=bodies, timeout=SECONDS_TO_SEND)
+        self._connection.carry_out("PUT", "/model", contents=bodies)
 
     def serve(self, num_requests: int | None = None) -> None:
         """Let the parties answer so many requests, or, with None, requests until `stop`; returns at once."""
@@ -75,7 +74,7 @@ class SharedModel:
 
     def stop(self) -> None:
         """Let the parties answer no further requests and forget the model's shares; harmless twice."""
-        self._connection.ask("DELETE", "/model")
+        self._connection.carry_out("DELETE", "/model")
 
     def _state(self) -> dict:
         return min((answer.json() for answer in self._connection.ask("GET", "/state")), key=_served)

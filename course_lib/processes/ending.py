@@ -12,11 +12,11 @@ from course_lib.processes.lifeline import GRACE
 _POSIX = os.name == "posix"
 
 
-def end(process: subprocess.Popen) -> None:
-    """Ask `process`, the leader of a session of its own, to end; kill what is left of it after `GRACE`."""
+def end(process: subprocess.Popen, *, grace: float) -> None:
+    """Ask `process`, the leader of a session, to end; kill what is left of it after `grace` seconds."""
     family = _family(process)
     if process.poll() is None:
-        _ask_to_end(process)
+        _ask_to_end(process, grace)
     for member in {*family, *_family(process)}:
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself in the meantime
             member.kill()
@@ -24,14 +24,14 @@ def end(process: subprocess.Popen) -> None:
     psutil.wait_procs(family, timeout=GRACE)
 
 
-def _ask_to_end(process: subprocess.Popen) -> None:
+def _ask_to_end(process: subprocess.Popen, grace: float) -> None:
     with contextlib.suppress(ProcessLookupError):  # it ended by itself, and another thread has seen to that
         if _POSIX:
             os.killpg(process.pid, signal.SIGTERM)
         else:
             process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):  # the caller kills what did not listen
-        process.wait(GRACE)
+        process.wait(grace)
 
 
 def _family(process: subprocess.Popen) -> list[psutil.Process]:

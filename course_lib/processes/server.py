@@ -19,6 +19,7 @@ from course_lib.processes.lifeline import GRACE, LIFELINE
 HOST = "127.0.0.1"
 _LOG_BYTES = 64 * 1024  # of a server's log that are kept
 _TAIL_LINES = 20  # of it that an error shows
+_GRACE_UNREADY = 1  # second that a server has to end which never answered: it has nothing to finish
 _POSIX = os.name == "posix"
 
 
@@ -34,7 +35,7 @@ class ServerProcess:
         self._process = process
         self._log = _Log(process)
         # Runs once: at stop(), when this object is dropped, or when the interpreter exits.
-        self._end = weakref.finalize(self, _end, process, self._log)
+        self._end = weakref.finalize(self, _end, process, self._log, GRACE)
 
     @property
     def running(self) -> bool:
@@ -57,9 +58,10 @@ class ServerProcess:
         """Return the end, at most 64 KiB, of what the server has written so far."""
         return self._log.text()
 
-    def stop(self) -> None:
-        """End the server and every process it started, within seconds; harmless when it has ended."""
-        self._end()
+    def stop(self, *, grace: float = GRACE) -> None:
+        """End the server and every process it started, by force after `grace` seconds; harmless twice."""
+        if self._end.detach() is not None:
+            _end(self._process, self._log, grace)
 
     def __enter__(self) -> "ServerProcess":
         return self
@@ -210,14 +212,14 @@ def _status(port: int, path: str, timeout: float) -> int | None:
 
 
 def _failure(server: ServerProcess, message: str) -> RuntimeError:
-    server.stop()  # first, so that the log is complete
+    server.stop(grace=_GRACE_UNREADY)  # first, so that the log is complete
     tail = "\n".join(server.log().splitlines()[-_TAIL_LINES:])
     return RuntimeError(
         message + "\n" + _("The end of its log:") + "\n" + (tail or _("(nothing was written)"))
     )
 
 
-def _end(process: subprocess.Popen, log: _Log) -> None:
-    end(process)
+def _end(process: subprocess.Popen, log: _Log, grace: float) -> None:
+    end(process, grace=grace)
     process.stdin.close()
     log.finish()

@@ -3,6 +3,7 @@
 Leaves out any judgement of its own: a benchmark exits non-zero where a claim does not hold, and so does this.
 """
 
+import argparse
 import datetime
 import platform
 import subprocess
@@ -11,18 +12,12 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.page import page, section, sections
+
 FOLDER = Path(__file__).parent
-NOT_BENCHMARKS = {"__init__", "__main__", "made_covertype", "report"}
+PAGE = FOLDER / "README.md"
+NOT_BENCHMARKS = {"__init__", "__main__", "made_covertype", "page", "report"}
 LIMIT_SECONDS = 3600
-
-HEADER = """# Benchmarks
-
-Each script here holds claims of speed and size, each beside a peer in the same run. `make benchmarks`
-runs them all and rewrites this page from what they print. Times are medians; ratios travel between
-machines, times do not.
-
-Measured on {date}, on {machine}.
-"""
 
 
 def run(name: str) -> tuple[str, int]:
@@ -35,6 +30,7 @@ def run(name: str) -> tuple[str, int]:
         timeout=LIMIT_SECONDS,
     )
     sys.stdout.write(finished.stdout)
+    sys.stdout.flush()
     shown = [line for line in finished.stdout.splitlines() if not line.startswith('{"claims"')]
     return "\n".join(shown).strip(), finished.returncode
 
@@ -47,13 +43,21 @@ def machine() -> str:
 
 
 def main() -> int:
-    """Run all, write the page, and return 1 where one failed."""
+    """Run all, or those that are named, with the page rewritten after each; return 1 where one failed."""
     names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in NOT_BENCHMARKS)
-    results = {name: run(name) for name in names}
-    sections = [f"## `{name}.py`\n\n{shown}\n" for name, (shown, _status) in results.items()]
-    page = HEADER.format(date=datetime.date.today().isoformat(), machine=machine())
-    (FOLDER / "README.md").write_text("\n".join([page, *sections]), encoding="utf-8")
-    return int(any(status != 0 for _shown, status in results.values()))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    wanted = parser.parse_args().names
+    if unknown := set(wanted) - set(names):
+        parser.error(f"one of {', '.join(names)} was expected, but {', '.join(sorted(unknown))} came")
+    failed = 0
+    for name in wanted or names:
+        shown, status = run(name)
+        failed |= status != 0
+        kept = sections(PAGE.read_text(encoding="utf-8"))
+        kept[name] = section(name, shown, date=datetime.date.today(), machine=machine())
+        PAGE.write_text(page([kept[name] for name in names if name in kept]), encoding="utf-8")
+    return int(failed)
 
 
 if __name__ == "__main__":

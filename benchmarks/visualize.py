@@ -4,7 +4,8 @@ All of it in Chromium. A slider on Iris: from the key that moves it (Streamlit w
 the new results are on the page and the browser has drawn, each time for settings that were never asked for.
 Covertype's size: from a click on "Show test data" and on "Show test distributions" of a model that is trained
 and cached, until the script has ended and the browser draws again, in the app and in a plain script that
-sends all 191,734 test rows to the table and to 27 x 27 plots. The plain script is waited for a limited time:
+gives all 191,734 test rows to the table (of which Streamlit sends what is looked at) and sends them all to 27
+x 27 plots. The plain script is waited for a limited time:
 where that runs out, or the tab dies, the limit is what it is counted with, and so the ratio is a lower bound.
 Memory: the greatest resident size of the app's process in a session that trains the largest forest the page
 allows, then a tree, and shows all there is. Rows: the file that COURSE_COVERTYPE names, else one of its size,
@@ -35,7 +36,7 @@ RUNS = 3
 TOGGLES = {"Show test data": "stDataFrame", "Show test distributions": "stVegaLiteChart"}
 TRAINING_SECONDS = 900  # the largest forest, on two slow processors
 WAITED_LONGER = 15  # times the app's own seconds, and a minute at least
-LEAST_SENT = 4 * 54 * 191_734  # bytes: a float32 for each feature of each test row
+LEAST_SENT = 4 * 27 * 191_734  # bytes: a float32 for each test row of each feature that is plotted
 
 APPEARED = """([kind, before]) => {
   const shown = document.querySelectorAll(`[data-testid=${kind}]`);

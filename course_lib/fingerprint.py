@@ -143,8 +143,8 @@ class _Reached:
                 self.modules.add(package)
             elif step.opname == "IMPORT_FROM":
                 self.modules.add(f"{package}.{step.argval}")
-            elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF") and step.argval in around:
-                self.add(step.argval, around[step.argval])
+            elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF") and step.argval in inside:
+                self.add(step.argval, inside[step.argval])
 
 
 def _parts_of(member: object) -> list[object]:

@@ -337,6 +337,11 @@ print(made.stdout)
 # A client's notebook makes the same cluster, does *not* start it, and connects. Beyond this machine, parties
 # refuse to talk without TLS.
 #
+# One port needs a firewall all the same: the engine's own, over which the parties send each other messages. TLS
+# protects those. But the port also accepts what strangers send, and keeps it: a stranger can neither read along
+# nor join in, but can fill a party's memory. Give each party `--link-port`, and let only the other two reach that
+# port.
+#
 # ## Open it for lesson 10
 #
 # Now start the cluster again, and leave it open. Lesson 10 finds it by itself: a note with the three

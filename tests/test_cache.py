@@ -194,6 +194,11 @@ def test_a_function_inside_has_names_of_its_own():
     assert digest_of("thing = 4\n" + outside) != digest_of("thing = 5\n" + outside)
 
 
+def test_a_functions_own_variable_in_a_comprehension_is_not_the_one_outside():
+    own = "def work():\n    thing = 1\n    return [thing for _ in range(thing)]\n"
+    assert digest_of("thing = object()\n" + own) == digest_of("thing = 5\n" + own)
+
+
 def test_sets_of_words_have_one_fingerprint_in_every_process():
     program = (
         "from course_lib.fingerprint import fingerprint\n"

@@ -57,7 +57,7 @@ def confusion_chart(matrix: np.ndarray, classes: list[str], *, shares: bool = Fa
         color=alt.condition("datum.share > 0.668", alt.value("white"), alt.value("black")),
     )
     side = max(220, size * len(classes))
-    chart = alt.layer(squares, words).properties(width=int(1.4 * side), height=side)
+    chart = alt.layer(squares, words, width=int(1.4 * side), height=side)
     return styled(chart, alternative=_confusion_in_words(matrix, classes))
 
 
@@ -88,7 +88,7 @@ def roc_chart(curves: pd.DataFrame, classes: list[str]) -> alt.LayerChart:
     words = _(
         "ROC curves. True positive rate where the false positive rate is 10 percent: {classes}."
     ).format(classes=_percents(at_ten))
-    return styled(alt.layer(_diagonal(), lines).properties(height=320), alternative=words)
+    return styled(alt.layer(_diagonal(), lines, height=320), alternative=words)
 
 
 def calibration_chart(bins: pd.DataFrame, classes: list[str]) -> alt.LayerChart:
@@ -123,7 +123,7 @@ def calibration_chart(bins: pd.DataFrame, classes: list[str]) -> alt.LayerChart:
     words = _(
         "Calibration curves. Mean distance between predicted probability and observed share: {classes}."
     ).format(classes=_percents(distances))
-    return styled(alt.layer(_diagonal(), lines, points).properties(height=320), alternative=words)
+    return styled(alt.layer(_diagonal(), lines, points, height=320), alternative=words)
 
 
 def importance_chart(importances: pd.DataFrame, *, most: int = 15) -> alt.LayerChart:
@@ -155,7 +155,7 @@ def importance_chart(importances: pd.DataFrame, *, most: int = 15) -> alt.LayerC
             f"{row.feature} {number(row.mean, 3)}" for row in top.head(3).itertuples(index=False)
         ),
     )
-    return styled(alt.layer(bars, spread).properties(height=max(120, 28 * len(top))), alternative=words)
+    return styled(alt.layer(bars, spread, height=max(120, 28 * len(top))), alternative=words)
 
 
 def comparison_chart(scores: pd.DataFrame) -> alt.LayerChart:
@@ -185,7 +185,7 @@ def comparison_chart(scores: pd.DataFrame) -> alt.LayerChart:
             for row in scores.itertuples(index=False)
         )
     )
-    return styled(alt.layer(rules, points).properties(height=60 + 40 * len(scores)), alternative=words)
+    return styled(alt.layer(rules, points, height=60 + 40 * len(scores)), alternative=words)
 
 
 def thinned(curve: pd.DataFrame, *, most: int = 200) -> pd.DataFrame:

@@ -58,8 +58,9 @@ def styled(chart: alt.TopLevelMixin, *, alternative: str) -> alt.TopLevelMixin:
         ),
         title=alt.TitleConfig(fontSize=15, fontWeight="bold", anchor="start", color=INK),
     )
-    # At once: each of Altair's methods copies the whole chart.
-    return chart.properties(description=alternative, background="white", config=config)
+    # Not by Altair's methods: each copies the whole chart, and a page draws while somebody waits.
+    chart.description, chart.background, chart.config = alternative, "white", config
+    return chart
 
 
 def class_colour(classes: list[str], title: str) -> alt.Color:

@@ -53,10 +53,16 @@ def run(port: int, *, browser: bool = False) -> None:
 
     # By default it puts every upload over 1 MB into a temporary file: in memory, as the page promises.
     MultiPartParser.spool_max_size = (UPLOAD_MEGABYTES + 1) * 1024 * 1024
-    # Seconds that the first visitor would wait.
-    threading.Thread(target=import_module, args=("course_lib.visualize.app.page",), daemon=True).start()
+    threading.Thread(target=_get_ready, daemon=True).start()
     script = Path(__file__).with_name("script.py")
     cli.main(["run", str(script), *options(port, browser=browser)], prog_name="streamlit")
+
+
+def _get_ready() -> None:
+    """What would take the first visitor seconds, and each visitor a moment for each figure."""
+    import_module("course_lib.visualize.app.page")
+    # Altair checks each figure that is drawn; in this mode, for those who write one, all its parts before.
+    import_module("altair.utils.schemapi").disable_debug_mode()
 
 
 def main() -> None:

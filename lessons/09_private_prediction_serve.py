@@ -339,8 +339,8 @@ print(made.stdout)
 #
 # One port needs a firewall all the same: the engine's own, over which the parties send each other messages. TLS
 # protects those. But the port also accepts what strangers send, and keeps it: a stranger can neither read along
-# nor join in, but can fill a party's memory. Give each party `--link-port`, and let only the other two reach that
-# port.
+# nor join in, but can fill a party's memory. Add `--link-port PORT` to each party's command, and let only the
+# other two reach that port.
 #
 # ## Open it for lesson 10
 #

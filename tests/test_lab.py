@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -47,11 +48,15 @@ def lab(folder: Path, *arguments: str, **environment: str):
             time.sleep(0.1)
         yield found[0]
     finally:
+        family = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         try:
             process.wait(timeout=30)
+            _gone, left = psutil.wait_procs(family, timeout=10)
+            assert left == []
         finally:
             process.kill()  # harmless where it has ended
+            process.wait()
 
 
 def test_every_language_has_its_language_pack():
@@ -101,10 +106,14 @@ def test_a_lab_that_is_ended_while_a_kernel_starts_leaves_nothing(tmp_path):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
             page = browser.new_page()
-            with page.expect_response(re.compile("/api/sessions"), timeout=90_000):
+            with page.expect_response(_starts_a_kernel, timeout=90_000):
                 page.goto(address)
         finally:
             browser.close()
+
+
+def _starts_a_kernel(response) -> bool:
+    return response.request.method == "POST" and urlsplit(response.url).path == "/api/sessions"
 
 
 @pytest.mark.parametrize(("system", "code"), [("de_AT.UTF-8", "de"), ("fr_FR.UTF-8", "en")])

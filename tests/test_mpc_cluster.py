@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_the_requests_that_a_model_is_served_for(cluster, compiled):
         vanishing.ask_one("alice", "PUT", path, content=frame)
         vanishing.ask_one("alice", "POST", f"{path}/turn")
         with pytest.raises(RuntimeError, match="was not run"):
-            vanishing._fetch_one("alice", path)
+            vanishing._fetch_one("alice", path, most=100_000, enough=threading.Event())
     client.query_model(VALUES)
     shared.serve()
     shared.stop()
@@ -452,6 +453,42 @@ def test_a_party_that_hangs_between_its_start_and_its_seat(monkeypatch, path):
     assert not credentials.meeting_place(cluster.hosts).exists()
 
 
+def test_a_link_that_is_silent(monkeypatch):
+    """As behind a firewall that lets the parties' endpoints through and drops the engine's messages."""
+    cluster = new_cluster()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def join() -> None:
+            with cluster.connect(OWNER) as owner:
+                links = [f"127.0.0.1:{answer.json()['link_port']}" for answer in owner.fetch("/link-port")]
+                others = [*links[:2], f"127.0.0.1:{silent.getsockname()[1]}"]
+                for party, reached in zip(PARTIES, (others, others, links), strict=True):
+                    request = {"session": "a" * 32, "endpoints": cluster.hosts, "links": reached}
+                    owner.ask_one(party, "POST", "/join", json=request)
+                joining.append(time.monotonic())
+                owner.fetch("/join")
+
+        joining = []
+        monkeypatch.setattr(cluster, "_join", join)
+        before = set(psutil.Process().children())
+        with pytest.raises(RuntimeError, match="can't join the other two|is gone"):
+            cluster.start()
+        assert time.monotonic() - joining[0] < BOUND
+    assert set(psutil.Process().children()) <= before
+
+
+def test_a_party_that_hangs_when_its_turn_comes(broken_cluster, compiled):
+    shared = SharedModel(compiled, broken_cluster)
+    shared.serve()
+    path = f"/questions/{'6' * 32}"
+    with broken_cluster.connect(CLIENT) as client:
+        client.ask("PUT", path, contents=mpc_parts.frames_of(shared.spec, VALUES))
+        parties(broken_cluster)[1].suspend()
+        within_bound(
+            lambda: client.ask_one("alice", "POST", f"{path}/turn"), RuntimeError, "The party bob is gone"
+        )
+
+
 def test_a_party_that_hangs_while_it_gets_a_model(broken_cluster, compiled):
     parties(broken_cluster)[1].suspend()
     within_bound(lambda: SharedModel(compiled, broken_cluster), RuntimeError, "does not answer|is gone")
@@ -576,6 +613,26 @@ def test_an_interrupted_query_leaves_nothing_behind(cluster, shared, monkeypatch
     assert np.abs(client.query_model(VALUES) - expected(VALUES)).max() < 1e-4
 
 
-def interrupt_soon():
+def test_a_long_query_that_is_interrupted_is_forgotten(broken_cluster, without_end, monkeypatch):
+    monkeypatch.setattr("course_lib.mpc.client.secrets.token_hex", lambda _count: "9" * 32)
+    SharedModel(without_end, broken_cluster).serve()
+    client = client_of(broken_cluster)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupted = concurrent.futures.ThreadPoolExecutor().submit(interrupt_soon)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            client.query_model(VALUES)
+        assert time.monotonic() - interrupted.result() < BOUND
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with broken_cluster.connect(CLIENT) as other:
+        for party in PARTIES:
+            with pytest.raises(RuntimeError, match="no question with this id"):
+                other.ask_one(party, "GET", f"/questions/{'9' * 32}")
+
+
+def interrupt_soon() -> float:
+    """Interrupt this process in a second; when that was."""
     time.sleep(1)
     os.kill(os.getpid(), signal.SIGINT)
+    return time.monotonic()

@@ -11,7 +11,7 @@ from test_visualize_app import headers, open_page, plain, told, whole
 #: A browser bears some thousands.
 MOST = 2_000
 #: A minute on two cores that have nothing else to do.
-SECONDS_TO_TRAIN = 900
+SECONDS_TO_TRAIN = 600
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def page(tmp_path, monkeypatch):
     st.cache_resource.clear()
 
 
+@pytest.mark.timeout(3 * SECONDS_TO_TRAIN)
 def test_all_of_it_is_shown_and_of_the_rows_only_what_a_browser_bears(page):
     assert plain(page.title[0].value) == "Decision tree and Extra trees on Covertype"
     assert told(page) == [] and len(page.metric) == 6

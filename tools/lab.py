@@ -11,9 +11,6 @@ import sys
 import threading
 from pathlib import Path
 
-from anyio._backends._asyncio import WorkerThread
-from jupyterlab.labapp import LabApp
-
 from course_lib.i18n import LANGUAGES, language, match
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -77,11 +74,13 @@ def run(arguments: list[str]) -> None:
     A request that is under way at the end leaves the thread behind that read its file, for which Python would
     wait for ever (jupyterlab issue 10442): such threads are told to end.
     """
+    from jupyterlab.labapp import LabApp
+
     try:
         LabApp.launch_instance(arguments)
     finally:
         for thread in threading.enumerate():
-            if isinstance(thread, WorkerThread):
+            if thread.name == "AnyIO worker thread":
                 thread.stop()
 
 

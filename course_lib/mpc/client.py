@@ -59,8 +59,7 @@ class ModelClient:
             wire.unpack_share(wire.ANSWER, answer.content, fingerprint=self._spec.fingerprint, shape=shape)
             for answer in answers
         ]
-        costs = (Cost.from_json(answer.headers["Course-Cost"]) for answer in answers)
-        self.costs = dict(zip(PARTIES, costs, strict=True))
+        self.costs = {party: _cost(party, answer) for party, answer in zip(PARTIES, answers, strict=True)}
         return engine.reconstruct(parts)[: self._input_shape[0]]
 
     def close(self) -> None:
@@ -129,3 +128,11 @@ def shared_spec(connection: Connection) -> ModelSpec:
     if len(specs) > 1:
         raise RuntimeError(_("The parties do not hold the same model: it has to be shared again."))
     return ModelSpec.from_json(*specs)
+
+
+def _cost(party: str, answer: httpx.Response) -> Cost:
+    try:
+        return Cost.from_json(answer.headers["Course-Cost"])
+    except (KeyError, TypeError, ValueError) as error:
+        sentence = _("The party {party} did not say in a readable form what its answer cost.")
+        raise RuntimeError(sentence.format(party=party)) from error

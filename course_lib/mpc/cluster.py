@@ -26,7 +26,8 @@ from course_lib.processes import ServerProcess, free_port, require_free, start_s
 
 SECONDS_TO_START = 6  # for a party's process, before it loads the engine
 SECONDS_TO_END = 3
-_GRACE = 1  # second for a party that was started here to end in good order
+_GRACE = 2  # seconds for a party that was told to end
+_GRACE_AT_A_FAULT = 1  # second for one that may hang, while somebody waits to be told what is wrong
 
 
 class TFECluster:
@@ -81,19 +82,19 @@ class TFECluster:
             self._wait_for_others(timeout)
             self._join()
         except BaseException:  # an interrupt, too, leaves nothing behind
-            self._clean_up()
+            self._clean_up(grace=_GRACE_AT_A_FAULT)
             raise
 
     def stop(self) -> None:
         """End all three parties, however they were started; harmless when that has been done."""
         with contextlib.suppress(ValueError, RuntimeError, PermissionError), self.connect(OWNER) as owner:
             owner.ask("POST", "/end", timeout=SECONDS_TO_END)
-        self._clean_up()
+        self._clean_up(grace=_GRACE)
 
-    def _clean_up(self) -> None:
+    def _clean_up(self, *, grace: float) -> None:
         with ThreadPoolExecutor(len(PARTIES)) as threads:
-            stopping = [threads.submit(process.stop, grace=_GRACE) for process in self._processes]
-        self._processes = []
+            stopping = [threads.submit(process.stop, grace=grace) for process in self._processes]
+        self._processes = []  # the old list, where a thread may still add one, goes and ends it
         for each in stopping:
             each.result()
         if self._made_credentials:

@@ -1,11 +1,12 @@
 """A caller's side of the three endpoints: one request to each, at the same time, in one role.
 
 Promises that each party is asked by the caller itself, so that nobody relays shares, and that one that does
-not answer is an error within seconds. What a party answers is bounded, in bytes and in time.
+not answer is an error within seconds. What a party answers is bounded, its body in time, too.
 """
 
 import contextlib
 import contextvars
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,7 +24,11 @@ SECONDS_TO_CONNECT = 5
 SECONDS_TO_ANSWER = 6  # a party that works for longer says so every three seconds
 _SECONDS_TO_TRANSFER = 60  # for the whole of an answer that has begun
 MOST_ANSWER_BYTES = 1 << 20  # where nothing larger is expected
-_READ_HEADERS = ("Content-Type", "Course-Cost")
+_READ_HEADERS = (b"content-type", b"course-cost")
+
+
+class UnboundedAnswer(RuntimeError):
+    """A party's answer that is larger than it may be, or does not end."""
 
 
 class Connection:
@@ -42,7 +47,8 @@ class Connection:
             )
             for party, host in self._hosts.items()
         }
-        self._threads = ThreadPoolExecutor(len(PARTIES), thread_name_prefix="party")
+        # Twice as many: who was interrupted while answers were waited for can still say that none is wanted.
+        self._threads = ThreadPoolExecutor(2 * len(PARTIES), thread_name_prefix="party")
 
     def ask(
         self,
@@ -63,9 +69,19 @@ class Connection:
 
     def fetch(self, path: str, *, most: int = MOST_ANSWER_BYTES) -> list[httpx.Response]:
         """Ask all three for what they still work at, until it is there; of each, at most `most` bytes."""
-        return self._together(
-            lambda party, path: self._fetch_one(party, path, most=most), [path] * len(PARTIES)
-        )
+        enough = threading.Event()  # one of them failed, or nobody waits any longer
+
+        def fetch(party: str, path: str) -> httpx.Response:
+            try:
+                return self._fetch_one(party, path, most=most, enough=enough)
+            except BaseException:
+                enough.set()
+                raise
+
+        try:
+            return self._together(fetch, [path] * len(PARTIES))
+        finally:
+            enough.set()
 
     def carry_out(self, method: str, path: str, **asked) -> None:
         """Ask all three, as `ask` does, for what may take them longer, and return when it is done."""
@@ -95,17 +111,19 @@ class Connection:
         )
         try:
             with asking as coming:
-                answer = _read(coming, most)
+                answer = self._read(party, coming, most)
+        except UnboundedAnswer:
+            raise
         except (httpx.HTTPError, RuntimeError) as error:  # the latter once this connection is closed
             raise self._not_answered(party, error) from error
         if answer.is_error:
             raise _error(party, answer)
         return answer
 
-    def _fetch_one(self, party: str, path: str, *, most: int = MOST_ANSWER_BYTES) -> httpx.Response:
+    def _fetch_one(self, party: str, path: str, *, most: int, enough: threading.Event) -> httpx.Response:
         while True:
             answer = self.ask_one(party, "GET", path, most=most)
-            if answer.status_code != HTTPStatus.ACCEPTED:
+            if answer.status_code != HTTPStatus.ACCEPTED or enough.is_set():
                 return answer
 
     def _together(self, ask: Callable[[str, Any], httpx.Response], given: Sequence) -> list[httpx.Response]:
@@ -115,6 +133,20 @@ class Connection:
         ]
         wait(asked)  # for all of them: what one refuses, the others may have taken
         return [answer.result() for answer in asked]
+
+    def _read(self, party: str, coming: httpx.Response, most: int) -> httpx.Response:
+        place = {"party": party, "host": self._hosts[party]}
+        body, deadline = bytearray(), time.monotonic() + _SECONDS_TO_TRANSFER
+        for part in coming.iter_raw():
+            body += part
+            if len(body) > most:
+                sentence = _("The party {party} at {host} answered with more than {most} bytes.")
+                raise UnboundedAnswer(sentence.format(**place, most=most))
+            if time.monotonic() > deadline:
+                sentence = _("The answer of the party {party} at {host} took more than {seconds} seconds.")
+                raise UnboundedAnswer(sentence.format(**place, seconds=_SECONDS_TO_TRANSFER))
+        headers = [(name, value) for name, value in coming.headers.raw if name.lower() in _READ_HEADERS]
+        return httpx.Response(coming.status_code, headers=headers, content=bytes(body))
 
     def _not_answered(self, party: str, error: Exception) -> Exception:
         place = {"party": party, "host": self._hosts[party], "reason": str(error) or type(error).__name__}
@@ -131,20 +163,6 @@ class Connection:
         for client in self._clients.values():
             client.close()
         self._threads.shutdown(wait=False)
-
-
-def _read(coming: httpx.Response, most: int) -> httpx.Response:
-    """An answer with its body; httpx.ReadError where that is larger than it may be, or too slow."""
-    body, deadline = bytearray(), time.monotonic() + _SECONDS_TO_TRANSFER
-    for part in coming.iter_raw():
-        body += part
-        if len(body) > most:
-            raise httpx.ReadError(_("more than {most} bytes came").format(most=most))
-        if time.monotonic() > deadline:
-            sentence = _("not all of it came within {seconds} seconds")
-            raise httpx.ReadError(sentence.format(seconds=_SECONDS_TO_TRANSFER))
-    headers = {name: coming.headers[name] for name in _READ_HEADERS if name in coming.headers}
-    return httpx.Response(coming.status_code, headers=headers, content=bytes(body))
 
 
 def _error(party: str, answer: httpx.Response) -> Exception:

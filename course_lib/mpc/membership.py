@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING
 
 from course_lib.i18n import _
 from course_lib.mpc.credentials import Identity
-from course_lib.mpc.patience import done_in_time
+from course_lib.mpc.patience import begin, done_in_time
 from course_lib.mpc.peers import BEAT, SECONDS_BETWEEN_BEATS, STOPPED, Peers
 from course_lib.mpc.refusal import Refusal, first_line
 from course_lib.mpc.spec import PARTIES
 
 if TYPE_CHECKING:
     from spu import libspu
+
+
+_SECONDS_TO_LOAD = 60  # for the engine: a busy machine takes its time
+_SECONDS_TO_JOIN = 6
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Member:
     def __init__(self, setting: Setting, ended: Callable[[str, int], None]):
         self.setting, self._ended = setting, ended
         self._loop = asyncio.get_running_loop()
-        self._engine = asyncio.create_task(asyncio.to_thread(_load_engine))
+        self._engine = begin(asyncio.to_thread(_load_engine))
+        self._loaded_by = self._loop.time() + _SECONDS_TO_LOAD
         self._peers: Peers | None = None
         self._ending, self._last_word = asyncio.Event(), setting.name
         self._before_the_end: Callable[[str], None] = lambda sentence: None
@@ -49,7 +54,9 @@ class Member:
         """The port on which the engine's link will listen; None where the engine takes longer to load."""
         try:
             if not await done_in_time(self._engine):
-                return None
+                if self._loop.time() < self._loaded_by:
+                    return None
+                raise TimeoutError(_("it takes more than {seconds} seconds").format(seconds=_SECONDS_TO_LOAD))
         except Exception as error:  # a processor that it can't run on, a damaged installation, ...
             raise Refusal(500, _("The engine can't be loaded: {reason}").format(reason=error)) from error
         if self.setting.link_port:
@@ -72,10 +79,15 @@ class Member:
         links[rank] = f"{self.setting.listen}:{links[rank].rpartition(':')[2]}"
         self._peers = Peers(others, identity, tls=tls, lost=self._lose)
         try:
-            await self._peers.meet()
-            return await asyncio.to_thread(open_link, session, rank, links, identity if tls else None)
-        except (Refusal, RuntimeError) as error:
-            sentence = _("The party can't join the other two: {reason}").format(reason=first_line(error))
+            async with asyncio.timeout(_SECONDS_TO_JOIN):
+                await self._peers.meet()
+                return await asyncio.to_thread(open_link, session, rank, links, identity if tls else None)
+        except (Refusal, RuntimeError, TimeoutError) as error:
+            reason = first_line(error)
+            if isinstance(error, TimeoutError):  # which is `asyncio.timeout`'s, and says nothing
+                reason = _("not all of the ports {links} answered within {seconds} seconds.")
+                reason = reason.format(links=", ".join(links), seconds=_SECONDS_TO_JOIN)
+            sentence = _("The party can't join the other two: {reason}").format(reason=reason)
             self.end(sentence, 1)
             raise Refusal(502, sentence) from error
 

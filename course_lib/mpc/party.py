@@ -35,12 +35,14 @@ def main(words: list[str] | None = None) -> None:
         setting, port = _setting(arguments)
     except ValueError as error:
         parser.error(str(error))
+    # Not asyncio.run, which would wait for a thread in which the engine waits for a party that is gone.
+    loop = asyncio.new_event_loop()
     try:
-        code = asyncio.run(_take_part(setting, port))
+        code = loop.run_until_complete(_take_part(setting, port))
     finally:
         if arguments.remove_credentials:
             remove_meeting_place(Path(arguments.credentials).parent)
-    os._exit(code)  # the engine may still wait for a party that is gone, and can't be asked to stop
+    os._exit(code)  # for the same reason
 
 
 def _setting(arguments: argparse.Namespace) -> tuple[Setting, int]:

@@ -21,7 +21,8 @@ BEAT = b"."
 #: A party's last word where the owner ended it; otherwise that is the name of the party it has lost.
 STOPPED = "stopped"
 SECONDS_OF_SILENCE = 6
-_SECONDS_TO_MEET = 6
+_SECONDS_TO_MEET = 5
+_SECONDS_TO_TAKE_A_TURN = 4  # less than a caller waits for the party that asks for it
 
 
 class Peers:
@@ -60,7 +61,11 @@ class Peers:
     async def announce(self, turn: dict) -> None:
         """Tell both what is to be run next; Refusal where one does not take it."""
         answers = await asyncio.gather(
-            *(client.post("/turns", json=turn) for client in self._clients.values()), return_exceptions=True
+            *(
+                client.post("/turns", json=turn, timeout=_SECONDS_TO_TAKE_A_TURN)
+                for client in self._clients.values()
+            ),
+            return_exceptions=True,
         )
         for party, answer in zip(self._clients, answers, strict=True):
             if not isinstance(answer, httpx.Response) or answer.is_error:

@@ -118,7 +118,8 @@ def open_link(session: str, rank: int, hosts: list[str], identity: Identity | No
     Messages carry the `session`, which nobody else knows. The engine's port takes plain text as well, from
     anybody, and keeps what nobody waits for: who can reach it can't read along or join in, but can fill this
     party's memory. Between machines, let the other two parties alone reach it (`--link-port`, a firewall).
-    RuntimeError where the others can't be reached within about ten seconds.
+    RuntimeError where the others can't be reached: within about ten seconds where they refuse, a minute where
+    they say nothing.
     """
     link = libspu.link.Desc()
     link.id, link.recv_timeout_ms = session, _LONGEST_COMPUTATION * 1000

@@ -7,6 +7,7 @@ it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how 
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,8 @@ class PartyService:
         self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
         self._limit, self._granted, self._served = None, 0, 0
         self._recorded = 0
-        member.before_the_end(lambda sentence: self._questions.refuse_all(Refusal(503, sentence)))
+        self._ended: str | None = None  # why, once this party ends
+        member.before_the_end(self._refuse_all)
 
     def join(self, session: str, endpoints: list[str], links: list[str]) -> None:
         """Begin to join the other two at these addresses, and to take the seat at the table."""
@@ -63,7 +65,7 @@ class PartyService:
         """Whether it has, or is still at it; raises why it could not."""
         if self._joining is None:
             raise Refusal(409, _(_NO_CLUSTER))
-        return await done_in_time(self._joining)
+        return await self._is_done(self._joining)
 
     async def _join(self, session: str, endpoints: list[str], links: list[str]) -> None:
         from course_lib.mpc.seat import Seat
@@ -75,31 +77,46 @@ class PartyService:
 
     def hold_model(self, body: bytes) -> None:
         """Begin to hold the model in `body`'s frames: its description, programs, this party's weights."""
-        self._changing = begin(self._hold_model(body))
+        self._change(self._hold_model(body))
 
     def forget_model(self) -> None:
         """Stop serving, and begin to forget the model."""
-        self._changing = begin(self._forget_model())
+        self._change(self._forget_model())
 
     async def has_changed(self) -> bool:
         """Whether the model is held, or forgotten, or that is still under way; raises why it could not be."""
         if self._changing is None:
             raise Refusal(409, _(_NOT_SHARED))
-        return await done_in_time(self._changing)
+        return await self._is_done(self._changing)
+
+    def _change(self, change: Coroutine) -> None:
+        if self._changing is not None and not self._changing.done():
+            change.close()
+            raise Refusal(409, _("The model is just being changed; please try again."))
+        self._changing = begin(change)
 
     async def _hold_model(self, body: bytes) -> None:
         spec, programs, weights = await asyncio.to_thread(unpack_model, body)
         await self._forget_model()
         for index, weight in enumerate(weights):
             self._record(f"weight-{index}", weight)
-        await asyncio.wrap_future(self._require_seat().hold_model(spec, programs, weights))
+        await self._let_the_engine_hold(spec, programs, weights)
         self._spec, self._closed = spec, _NOT_SERVED
 
     async def _forget_model(self) -> None:
         self.stop_serving()
         if self._spec is not None:
             self._spec = None
-            await asyncio.wrap_future(self._require_seat().hold_model(None, {}, []))
+            await self._let_the_engine_hold(None, {}, [])
+
+    async def _let_the_engine_hold(
+        self, spec: ModelSpec | None, programs: dict[int, bytes], weights: list[np.ndarray]
+    ) -> None:
+        holding = asyncio.wrap_future(self._require_seat().hold_model(spec, programs, weights))
+        try:
+            await asyncio.shield(holding)  # the engine goes on in any case
+        except RuntimeError as error:  # this party is about to end
+            raise _engine_failed(error) from error
 
     def serve(self, num_requests: int | None) -> None:
         """Answer questions from now on: so many, or, with None, until this is stopped."""
@@ -211,7 +228,23 @@ class PartyService:
             sentence = _("The question was not run: the parties do not hold shares of it that fit together.")
             question.settle(Refusal(409, sentence))
         else:  # the engine's failures; this party is about to end
-            question.settle(Refusal(503, _("The engine failed: {reason}").format(reason=first_line(error))))
+            question.settle(_engine_failed(error))
+
+    async def _is_done(self, work: asyncio.Task) -> bool:
+        try:
+            return await done_in_time(work)
+        except asyncio.CancelledError:
+            if work.cancelled():
+                raise Refusal(503, self._ended) from None
+            raise  # the caller has hung up
+
+    def _refuse_all(self, sentence: str) -> None:
+        """This party ends: tell all who wait."""
+        self._ended = sentence
+        self._questions.refuse_all(Refusal(503, sentence))
+        for work in (self._joining, self._changing):
+            if work is not None and not work.done():
+                work.cancel()
 
     def _find(self, question_id: str) -> Question:
         question = self._questions.find(question_id)
@@ -239,3 +272,7 @@ class PartyService:
         if self.member.setting.record is not None:
             self._recorded += 1
             np.save(self.member.setting.record / f"{self._recorded:04d}-{what}.npy", share)
+
+
+def _engine_failed(error: BaseException) -> Refusal:
+    return Refusal(503, _("The engine failed: {reason}").format(reason=first_line(error)))

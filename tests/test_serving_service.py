@@ -28,10 +28,12 @@ JSON = {"Content-Type": "application/json"}
 
 def start_in_terminal(*words: str, **environment: str) -> subprocess.CompletedProcess:
     """A service that has ended by itself."""
+    # MLflow puts the server that another test has named into this process's environment.
+    surroundings = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     return subprocess.run(
         [sys.executable, "-m", "course_lib.serving.service", *words],
         cwd=Path(__file__).parents[1],
-        env=os.environ | {"COURSE_LANG": "en", **environment},
+        env=surroundings | {"COURSE_LANG": "en", **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

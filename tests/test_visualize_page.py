@@ -82,10 +82,11 @@ def opened(browser, address: str, title: str, *, screen=PROJECTOR):
 
 
 def at_rest(page) -> None:
-    """Wait until the script has run, nothing is under way, and every chart is drawn."""
+    """Wait until the script has run, nothing is under way or a mere outline, and every chart is drawn."""
     page.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]').dataset.testScriptState === 'notRunning'
             && !document.querySelector('[data-testid="stProgress"]')
+            && !document.querySelector('[data-testid="stSkeleton"]')
             && !document.querySelector('[data-stale="true"]')
             && document.getAnimations().every(each => !(each instanceof CSSTransition))
             && [...document.querySelectorAll('[data-testid="stElementContainer"]')]

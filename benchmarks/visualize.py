@@ -5,8 +5,8 @@ the new results are on the page and the browser has drawn, each time for setting
 Covertype's size: from a click on "Show test data" and on "Show test distributions" of a model that is trained
 and cached, until the script has ended and the browser draws again, in the app and in a plain script that
 gives all 191,734 test rows to the table (of which Streamlit sends what is looked at) and sends them all to 27
-x 27 plots. The plain script is waited for a limited time:
-where that runs out, or the tab dies, the limit is what it is counted with, and so the ratio is a lower bound.
+x 27 plots. The plain script is waited for a limited time: where that runs out, or the tab dies, the limit is
+what it is counted with, and so the ratio is a lower bound.
 Memory: the greatest resident size of the app's process in a session that trains the largest forest the page
 allows, then a tree, and shows all there is. Rows: the file that COURSE_COVERTYPE names, else one of its size,
 made here.

@@ -1,7 +1,6 @@
 """What the service answers over HTTP, in this very process and without a registry."""
 
 import asyncio
-import io
 import json
 import logging
 import re
@@ -15,7 +14,7 @@ import serving_parts
 from course_lib.serving import api
 from course_lib.serving.champion import NoChampion
 from course_lib.serving.deployment import read_metrics
-from course_lib.serving.logs import LOGGER, JsonFormatter, LinesTogether
+from course_lib.serving.logs import LOGGER, JsonFormatter, RequestLog
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.saved_model import RefusedModel
 from course_lib.serving.schema import EXAMPLE_WINE, FEATURES, MOST_BYTES, MOST_ROWS
@@ -36,7 +35,7 @@ def lines():
     written = []
     handler = logging.Handler()
     handler.setFormatter(JsonFormatter())
-    handler.emit = lambda record: written.append(json.loads(handler.format(record)))
+    handler.emit = lambda record: written.extend(map(json.loads, handler.format(record).splitlines()))
     LOGGER.addHandler(handler)
     level = LOGGER.level
     LOGGER.setLevel(logging.INFO)
@@ -438,25 +437,28 @@ def test_behind_a_hub_the_page_finds_its_document(champion):
     assert "/user/ada/proxy/8000/openapi.json" in talk(champion, conversation).text
 
 
-def test_lines_of_many_requests_are_written_together_and_others_at_once():
-    stream = io.StringIO()
-    lines = LinesTogether(stream, most=3)
-    lines.setFormatter(JsonFormatter())
+def test_lines_of_many_requests_are_written_together(lines, monkeypatch):
+    log, moment = RequestLog(most=3), 0.0
+    monkeypatch.setattr("course_lib.serving.logs.time.time", lambda: moment)
 
-    def log(event: str, created: float) -> int:
-        """How many lines have been written after this one."""
-        record = logging.makeLogRecord({"msg": event, "created": created})
-        lines.handle(record)
-        return len(stream.getvalue().splitlines())
+    def note(at: float) -> list[str]:
+        """The paths that have been written after this one, which is named after its time."""
+        nonlocal moment
+        moment = at
+        log.note({"path": f"{at:.2f}"})
+        return [line["path"] for line in lines]
 
-    assert log("model loaded", 0.99) == 1
-    assert log("request", 1.0) == 2  # after a pause
-    assert log("request", 1.01) == log("request", 1.02) == 2
-    assert log("request", 1.03) == 5  # three wait
-    assert log("request", 1.04) == 5
-    assert log("stopping", 1.05) == 7
-    assert log("request", 1.06) == 7
-    lines.flush()
-    assert len(stream.getvalue().splitlines()) == 8
-    assert log("request", 2.0) == 9
-    assert all(json.loads(line)["event"] for line in stream.getvalue().splitlines())
+    assert note(1.00) == ["1.00"]  # after a pause
+    assert note(1.01) == note(1.02) == ["1.00"]
+    assert note(1.03) == ["1.00", "1.01", "1.02", "1.03"]  # three waited
+    assert len(note(1.04)) == 4
+    log.flush()
+    assert lines[-1]["path"] == "1.04"
+    log.flush()
+    assert len(note(1.20)) == 6
+    assert lines[3] == {
+        "time": "1970-01-01T00:00:01.030+00:00",
+        "level": "INFO",
+        "event": "request",
+        "path": "1.03",
+    }

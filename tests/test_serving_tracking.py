@@ -274,6 +274,7 @@ def test_other_peoples_pages_may_not_ask(tracking):
     assert httpx.get(address, headers={"Host": "evil.example.org"}, trust_env=False).status_code == 403
 
 
+@pytest.mark.usefixtures("logged")
 def test_the_command_starts_the_same_server_without_us(tracking):
     words = tracking.command.split()
     assert words[:4] == ["python", "-m", "mlflow", "server"]

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from course_lib.i18n import _
 from course_lib.serving.champion import Champion, NoChampion, ServedModel
-from course_lib.serving.logs import write_log
+from course_lib.serving.logs import RequestLog
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.observed import PREDICT, Observed
 from course_lib.serving.refreshing import Refreshing
@@ -67,7 +67,7 @@ class Reloaded(BaseModel):
 
 def create_app(champion: Champion, *, monitoring: Monitoring | None, refresh_seconds: float = 10) -> FastAPI:
     """The web application that answers with `champion` and asks the registry every `refresh_seconds`."""
-    refreshing = Refreshing(champion, monitoring)
+    refreshing, log = Refreshing(champion, monitoring), RequestLog()
     app = FastAPIOffline(  # its page at /docs needs nothing from another server
         title="Wine quality",
         description="Predicts what tasters would say of a red wine from eleven measurements. At most "
@@ -76,10 +76,10 @@ def create_app(champion: Champion, *, monitoring: Monitoring | None, refresh_sec
         docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _app: _running(refreshing, champion, monitoring, refresh_seconds),
+        lifespan=lambda _app: _running(refreshing, champion, monitoring, log, refresh_seconds),
     )
     app.add_middleware(InTheCallersLanguage)
-    app.add_middleware(Observed, monitoring=monitoring)
+    app.add_middleware(Observed, monitoring=monitoring, log=log)
     app.add_middleware(UnderAPrefix)
     answer_refusals(app)
     app.state.stopping = False
@@ -190,26 +190,30 @@ def _require_model(champion: Champion) -> ServedModel:
 
 @contextlib.asynccontextmanager
 async def _running(
-    refreshing: Refreshing, champion: Champion, monitoring: Monitoring | None, refresh_seconds: float
+    refreshing: Refreshing,
+    champion: Champion,
+    monitoring: Monitoring | None,
+    log: RequestLog,
+    refresh_seconds: float,
 ) -> AsyncIterator[None]:
     with contextlib.suppress(Exception):  # logged; /ready says it until there is one
         await refreshing.refresh()
     tasks = [asyncio.create_task(refreshing.keep(refresh_seconds))]
     if monitoring is not None:
-        tasks.append(asyncio.create_task(_keep_updating(champion, monitoring)))
+        tasks.append(asyncio.create_task(_keep_updating(champion, monitoring, log)))
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        write_log()
+        log.flush()
 
 
-async def _keep_updating(champion: Champion, monitoring: Monitoring) -> None:
+async def _keep_updating(champion: Champion, monitoring: Monitoring, log: RequestLog) -> None:
     while True:
         monitoring.update(champion)
-        write_log()
+        log.flush()
         await asyncio.sleep(_SECONDS_BETWEEN_UPDATES)
 
 

@@ -9,78 +9,70 @@ import json
 import logging
 import re
 import sys
+import time
 import traceback
 import uuid
 from datetime import UTC, datetime
-from typing import TextIO
 
 LOGGER = logging.getLogger("course_lib.serving")
-REQUEST = "request"  # the event of which there are thousands
 _SECONDS_TOGETHER = 0.1
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON; what stands in ``extra={"fields": {…}}`` becomes fields."""
+    """A log record as one line of JSON; what stands in ``extra={"fields": {…}}`` becomes fields.
+
+    Where a list of them stands there, each is a line.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, whatever its message holds."""
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "event": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
+        """The record's lines, whatever its message holds."""
+        entry = {"time": _utc(record.created), "level": record.levelname, "event": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             entry["error"] = record.exc_info[0].__name__
             entry["places"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])
             ]
-        return json.dumps(entry)
+        fields = getattr(record, "fields", {})
+        return "\n".join(
+            json.dumps(entry | each) for each in (fields if isinstance(fields, list) else [fields])
+        )
 
 
-class LinesTogether(logging.Handler):
-    """Writes the lines of many requests at once, since each write costs as much as the line.
+class RequestLog:
+    """What is noted of each request, as lines that are made and written together.
 
-    A line is written immediately where none has been for a tenth of a second, or where it is not about a
-    request; the others wait for more of them, or for whoever calls `flush`.
+    Between two requests a line costs several times as much as right after another one, since all that it needs
+    has left the processor's caches. So a line is written at once only where none has been for a tenth of a
+    second; the others wait for more of them, or for whoever calls `flush`: those of other events may overtake
+    them, but each has its time.
     """
 
-    def __init__(self, stream: TextIO, most: int = 100):
-        super().__init__()
-        self._stream = stream
+    def __init__(self, most: int = 100):
         self._most = most
-        self._lines: list[str] = []
+        self._noted: list[tuple[float, dict]] = []
         self._written = 0.0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record's line, and write all when it is urgent or there are many."""
-        self._lines.append(self.format(record))
-        quiet = record.created - self._written > _SECONDS_TOGETHER
-        if quiet or record.msg != REQUEST or len(self._lines) >= self._most:
-            if record.msg == REQUEST:  # the first request after another line has no reason to wait
-                self._written = record.created
+    def note(self, fields: dict) -> None:
+        """Keep `fields` for a line, and write all when there was a pause before it or there are many."""
+        now = time.time()
+        self._noted.append((now, fields))
+        if now - self._written > _SECONDS_TOGETHER or len(self._noted) >= self._most:
+            self._written = now
             self.flush()
 
     def flush(self) -> None:
         """Write the lines that have been kept."""
-        with self.lock:
-            lines, self._lines = self._lines, []
-            if lines:
-                self._stream.write("\n".join(lines) + "\n")
-                self._stream.flush()
-
-
-def write_log() -> None:
-    """Write what has been logged so far."""
-    for handler in logging.getLogger().handlers:
-        handler.flush()
+        noted, self._noted = self._noted, []
+        if noted:
+            lines = [{"time": _utc(moment)} | fields for moment, fields in noted]
+            LOGGER.info("request", extra={"fields": lines})
 
 
 def log_json() -> None:
     """Write what this process logs to standard error, a JSON object a line."""
-    handler = LinesTogether(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -104,3 +96,7 @@ def request_id(given: bytes | None) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
     return uuid.uuid4().hex
+
+
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

@@ -9,7 +9,7 @@ import time
 from http import HTTPStatus
 
 from course_lib.i18n import _
-from course_lib.serving.logs import LOGGER, REQUEST, request_id
+from course_lib.serving.logs import LOGGER, RequestLog, request_id
 from course_lib.serving.monitoring import Monitoring
 from course_lib.web.refusals import Refusal
 
@@ -20,9 +20,10 @@ _QUIET = ("/health", "/ready", "/metrics")  # asked every few seconds; a line ea
 class Observed:
     """The middleware; with `monitoring` None it gives ids and answers mistakes, and notes nothing."""
 
-    def __init__(self, app, monitoring: Monitoring | None):
+    def __init__(self, app, monitoring: Monitoring | None, log: RequestLog):
         self._app = app
         self._monitoring = monitoring
+        self._log = log
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
@@ -68,7 +69,7 @@ class Observed:
                 "seconds": round(seconds, 6),
                 **noted,
             }
-            LOGGER.info(REQUEST, extra={"fields": fields})
+            self._log.note(fields)
 
 
 async def _answer_mistake(send) -> None:

@@ -326,12 +326,13 @@ print(made.stdout)
 
 # %% [markdown]
 # The folders of the parties travel to their machines, that of the owner stays here, and each client gets the
-# folder `client`. Then the owner's notebook says that people start the parties, and where:
+# folder `client`. Then the owner's notebook says that people start the parties, and where; `start` prints the
+# three commands, and waits until all three parties answer:
 #
 # ```python
 # workers = [sy.TFEWorker(host, auto_managed=False) for host in hosts]
 # cluster = sy.TFECluster(*workers, credentials="certificates")
-# cluster.start()  # prints the three commands, and waits until all three parties answer
+# cluster.start()
 # ```
 #
 # A client's notebook makes the same cluster, does *not* start it, and connects. Beyond this machine, parties

@@ -8,6 +8,7 @@ import tenseal.sealapi as seal
 import torch
 
 from course_lib.he import EILinearRegressionClient, EINetworkClient, EINetworkServer, EIServer, wire
+from course_lib.he.encrypted_layer import squared
 from course_lib.he.image_packing import LAYOUTS, ImageLayout, NetworkShape
 from course_lib.he.network import Network
 from course_lib.he.packing import ValueLayout, apply_in_slots
@@ -15,7 +16,7 @@ from course_lib.he.parameters import LINEAR, NETWORK, galois_elements, seal_cont
 from course_lib.he.plan import linear_plan, network_plan
 from course_lib.he.public_keys import LINEAR_NEEDS, KeyNeeds
 from course_lib.he.serialization import to_bytes
-from course_lib.he.server import packed_network, squared
+from course_lib.he.server import packed_network
 from he_callers import flip
 from he_networks import SHAPE, SMALL, random_image, random_network
 from tools.fuzz_damage import inflated

@@ -33,6 +33,7 @@ from course_lib.mpc.certificates import make_certificates
 from course_lib.mpc.connection import Connection
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.frames import pack_model, unpack_model
+from course_lib.mpc.offer import Offer
 from course_lib.mpc.questions import MOST_QUESTIONS, Question, Questions
 from course_lib.mpc.refusal import Refusal
 from course_lib.mpc.server import BoundedProtocol, create_server
@@ -470,6 +471,34 @@ def test_a_packed_answer_is_not_unpacked():
         assert [answer.content for answer in calling.fetch("/state")] == [packed] * 3
 
 
+def test_no_more_questions_are_granted_than_the_model_is_served_for():
+    offer = Offer()
+    with pytest.raises(Refusal, match="No model is shared"):
+        offer.open(2)
+    offer.hold("a model")
+    with pytest.raises(Refusal, match="not served yet"):
+        offer.require_open()
+    offer.open(2)
+    offer.grant()
+    offer.take_back()
+    for _question in range(2):
+        assert offer.require_open() == "a model"
+        offer.grant()
+    with pytest.raises(Refusal, match="the 2 requests"):
+        offer.grant()
+    offer.count_answer()
+    assert offer.require_open() == "a model"  # whose share comes early waits for its turn's refusal
+    offer.count_answer()
+    with pytest.raises(Refusal, match="the 2 requests"):
+        offer.require_open()
+    offer.open(None)
+    for _question in range(100):
+        offer.grant()
+    offer.close()
+    with pytest.raises(Refusal, match="its owner has stopped that"):
+        offer.require_open()
+
+
 def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
     held = []
 
@@ -482,8 +511,8 @@ def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():
 
     class Alone(PartyService):
         def __init__(self):
-            self._seat, self._spec, self._limit, self._questions = Seat(), "a model", None, Questions()
-            self._changing = None
+            self._seat, self._offer, self._questions, self._changing = Seat(), Offer(), Questions(), None
+            self._offer.hold("a model")
 
     async def forget() -> None:
         alone = Alone()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from course_lib.data import mnist
-from course_lib.pate import checkpoints, teachers
+from course_lib.pate import checkpoints, teacher_jobs, teachers
 from course_lib.pate.digit_layers import Bend, Straighten, Strokes
 from course_lib.pate.partition import disjoint_parts
 from course_lib.pate.teachers import train_teachers, vote_counts
@@ -278,7 +278,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(run, digits, tmp_path, stop
     assert sorted(path.name for path in tmp_path.iterdir()) == ["teacher_00000.pt", "teacher_00001.pt"]
     trained = []
     monkeypatch.setattr(
-        teachers, "train", lambda *given, **named: trained.append(1) or train(*given, **named)
+        teacher_jobs, "train", lambda *given, **named: trained.append(1) or train(*given, **named)
     )
     assert np.array_equal(run(folder=tmp_path).predict(digits[2]), whole)
     assert len(trained) == 2
@@ -387,7 +387,7 @@ def with_nan(images):
     ],
 )
 def test_bad_input_is_refused_before_anything_is_trained(run, digits, monkeypatch, changed, said):
-    monkeypatch.setattr(teachers, "train", lambda *_given, **_named: pytest.fail("trained"))
+    monkeypatch.setattr(teacher_jobs, "train", lambda *_given, **_named: pytest.fail("trained"))
     with pytest.raises(ValueError, match=said):
         run(**changed(*digits[:2]))
 

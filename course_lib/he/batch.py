@@ -13,13 +13,13 @@ import tenseal.sealapi as seal
 
 from course_lib.he import wire
 from course_lib.he.client import KeyHolder, real_numbers
+from course_lib.he.encrypted_layer import squared
 from course_lib.he.image_packing import NetworkShape
 from course_lib.he.network import Network
 from course_lib.he.parameters import NETWORK, seal_context
 from course_lib.he.plan import network_plan
 from course_lib.he.public_keys import KeyNeeds
 from course_lib.he.serialization import ciphertext_from_bytes, level, to_bytes
-from course_lib.he.server import squared
 from course_lib.i18n import _
 
 MOST_IMAGES = NETWORK.slots - 2  # two slots stay empty, and must have equal scores

@@ -1,7 +1,7 @@
 """Where each number sits in the slots of a ciphertext, so that a matrix product costs few rotations.
 
 Everything here is NumPy: no encryption. `multiply_in_slots` does on plain slots, step by step, what
-`server` does on encrypted ones, and both are tested against `weights @ values`.
+`encrypted_layer` does on encrypted ones, and both are tested against `weights @ values`.
 
 The idea (Halevi and Shoup 2014, "Algorithms in HElib", section 4.3; the hybrid form is that of
 Juvekar, Vaikuntanathan and Chandrakasan 2018, "GAZELLE", section 4): a ciphertext can add and multiply slot
@@ -20,7 +20,12 @@ MIN_PERIOD = 64  # short inputs are padded to this many slots, which leaves room
 COMMON_LANES = 16  # the client's copies are shifted so that this many lanes need the fewest rotations
 
 
-def _next_power_of_two(number: int) -> int:
+def next_power_of_two(number: int) -> int:
+    """The smallest power of two that is at least `number`, which is 1 or more.
+
+    >>> [next_power_of_two(number) for number in (1, 2, 3, 64, 65)]
+    [1, 2, 4, 64, 128]
+    """
     return 1 << (number - 1).bit_length()
 
 
@@ -30,7 +35,7 @@ def lanes_for(classes: int) -> int:
     >>> lanes_for(10), lanes_for(15), lanes_for(16)
     (16, 16, 32)
     """
-    return _next_power_of_two(classes + 1)
+    return next_power_of_two(classes + 1)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class ValueLayout:
     @property
     def period(self) -> int:
         """After how many slots the values repeat."""
-        return max(MIN_PERIOD, _next_power_of_two(min(self.features, self.slots)))
+        return max(MIN_PERIOD, next_power_of_two(min(self.features, self.slots)))
 
     @property
     def copies(self) -> int:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_lib.he.image_packing import ConvolutionLayout, DenseLayout, ImageLayout, NetworkShape
+from course_lib.he.image_packing import ImageLayout, NetworkShape
+from course_lib.he.layer_packing import ConvolutionLayout, DenseLayout
 from course_lib.he.packing import ValueLayout, WeightLayout, lanes_for
 from course_lib.he.parameters import LINEAR, NETWORK, NETWORK_WEIGHT_SCALES, Parameters, seal_context
 from course_lib.he.public_keys import LINEAR_NEEDS, KeyNeeds

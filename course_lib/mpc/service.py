@@ -1,8 +1,7 @@
 """What a party does: it holds its shares of a model, and answers questions with them.
 
-Promises that the model runs on a question only when all three parties have it, and on no more questions than
-it is served for. Leaves out HTTP (`endpoints`), the process (`party`), and how it joins the other two
-(`membership`).
+Promises that the model runs on a question only when all three parties have it. Leaves out HTTP (`endpoints`),
+the process (`party`), how it joins the other two (`membership`), and how often the model answers (`offer`).
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from course_lib.mpc import wire
 from course_lib.mpc.costs import Cost, EngineLog
 from course_lib.mpc.frames import unpack_model
 from course_lib.mpc.membership import Member
+from course_lib.mpc.offer import NOT_SHARED, Offer
 from course_lib.mpc.patience import begin, done_in_time
 from course_lib.mpc.questions import Question, Questions
 from course_lib.mpc.refusal import Refusal, first_line
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 FIRST = PARTIES[0]
 _SECONDS_BETWEEN_SWEEPS = 10
 _NO_CLUSTER = N_("The party is in no cluster yet.")
-_NOT_SHARED = N_("No model is shared with the party.")
-_NOT_SERVED = N_("The model is shared, but it is not served yet.")
-_STOPPED = N_("The model is no longer served: its owner has stopped that.")
-_ANSWERED_ALL = N_(
-    "The model is no longer served: it has answered the {num_requests} requests it was served for."
-)
 
 
 class PartyService:
@@ -43,14 +37,11 @@ class PartyService:
     def __init__(self, member: Member):
         self.member = member
         self._log = EngineLog()
-        self._questions = Questions()
+        self._offer, self._questions = Offer(), Questions()
         self._order = asyncio.Lock()
         self._seat: Seat | None = None
         self._joining: asyncio.Task | None = None
         self._changing: asyncio.Task | None = None  # the model that is held
-        self._spec: ModelSpec | None = None
-        self._closed: str | None = _NOT_SHARED  # why nobody may ask, if nobody may
-        self._limit, self._granted, self._served = None, 0, 0
         self._recorded = 0
         self._ended: str | None = None  # why, once this party ends
         member.before_the_end(self._refuse_all)
@@ -86,7 +77,7 @@ class PartyService:
     async def has_changed(self) -> bool:
         """Whether the model is held, or forgotten, or that is still under way; raises why it could not be."""
         if self._changing is None:
-            raise Refusal(409, _(_NOT_SHARED))
+            raise Refusal(409, _(NOT_SHARED))
         return await self._is_done(self._changing)
 
     def _change(self, change: Coroutine) -> None:
@@ -101,12 +92,12 @@ class PartyService:
         for index, weight in enumerate(weights):
             self._record(f"weight-{index}", weight)
         await self._let_the_engine_hold(spec, programs, weights)
-        self._spec, self._closed = spec, _NOT_SERVED
+        self._offer.hold(spec)
 
     async def _forget_model(self) -> None:
         self.stop_serving()
-        if self._spec is not None:
-            self._spec = None
+        if self._offer.spec is not None:
+            self._offer.spec = None
             await self._let_the_engine_hold(None, {}, [])
 
     async def _let_the_engine_hold(
@@ -120,25 +111,19 @@ class PartyService:
 
     def serve(self, num_requests: int | None) -> None:
         """Answer questions from now on: so many, or, with None, until this is stopped."""
-        if self._spec is None:
-            raise Refusal(409, _(_NOT_SHARED))
-        self._closed = None
-        self._limit, self._granted, self._served = num_requests, 0, 0
+        self._offer.open(num_requests)
 
     def stop_serving(self) -> None:
         """Answer no further questions."""
-        self._closed = _STOPPED if self._spec is not None else _NOT_SHARED
-        self._questions.refuse_all(Refusal(410, self._why_closed()))
+        self._offer.close()
+        self._questions.refuse_all(self._offer.refusal())
 
     def state(self) -> dict:
         """What clients and the owner may know."""
         return {
             "party": self.member.setting.name,
             "joined": self._seat is not None,
-            "spec": self._spec and self._spec.to_json(),
-            "closed": self._closed and self._why_closed(),
-            "num_requests": self._limit,
-            "served": self._served,
+            **self._offer.state(),
         }
 
     # Questions
@@ -164,9 +149,7 @@ class PartyService:
             question = self._find(question_id)
             if question.share is None:
                 raise Refusal(409, _("The question has been run already."))
-            if self._limit is not None and self._granted >= self._limit:
-                raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=self._limit))
-            self._granted += 1
+            self._offer.grant()
             try:
                 turn = {"question_id": question_id, "fingerprint": question.fingerprint.hex()}
                 await self.member.announce(turn)
@@ -215,11 +198,9 @@ class PartyService:
 
         error = running.exception()
         if error is None:
-            self._served += 1
-            if self._served == self._limit and self._closed is None:
-                self._closed = _ANSWERED_ALL
+            self._offer.count_answer()
         else:
-            self._granted -= 1
+            self._offer.take_back()
         if question is None:
             return
         if error is None:
@@ -260,12 +241,7 @@ class PartyService:
 
     def require_serving(self) -> ModelSpec:
         """The model that questions are answered with; Refusal where none are."""
-        if self._closed is not None:
-            raise Refusal(410, self._why_closed())
-        return self._spec
-
-    def _why_closed(self) -> str:
-        return _(self._closed).format(num_requests=self._limit)
+        return self._offer.require_open()
 
     def _record(self, what: str, share: np.ndarray) -> None:
         """Keep what has come, as a curious party would, where the party was started to show that."""

@@ -11,26 +11,20 @@ Leaves out: privacy. Teachers, their predictions and their votes are as secret a
 would share torch's generator, and are refused for that reason.
 """
 
-import dataclasses
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
-from joblib.externals.loky import get_reusable_executor
-from joblib.parallel import LokyBackend, ThreadingBackend, get_active_backend
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from course_lib.i18n import _
-from course_lib.pate import checkpoints
-from course_lib.pate.together import train_together
-from course_lib.pate.training import Training, as_input, prepared, seed_of, seeded, split, train
+from course_lib.pate.teacher_checks import check_examples, check_images, check_labels
+from course_lib.pate.teacher_jobs import Job, Store, finished
+from course_lib.pate.training import Training, as_input, prepared, seed_of, seeded, split
 
-_ROUND = 8  # so many teachers a worker, then they are saved
 _CHUNK = 500  # so many images are predicted at once
 
 
@@ -50,7 +44,7 @@ class Teachers:
         `images` are as in `train_teachers`. Where the network begins with `Fixed` layers and they are the
         same for all teachers, these layers see each image once. ValueError for images that are not numbers.
         """
-        _check_images(images)
+        check_images(images)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         networks = [self._trained(state).to(device) for state in self.states]
         fixed, learned = zip(*map(split, networks), strict=True)
@@ -107,17 +101,17 @@ def train_teachers(
     >>> teachers.predict(np.eye(2, dtype=np.float32)).tolist()
     [[0, 1], [0, 1]]
     """
-    _check(network, images, labels, parts, seed)
+    check_examples(network, images, labels, parts, seed)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    lessons = [
-        _Lesson(network, images[part], labels[part], training, seed_of(teacher, seed=seed), device)
+    jobs = [
+        Job(network, images[part], labels[part], training, seed_of(teacher, seed=seed), device)
         for teacher, part in enumerate(parts)
     ]
-    store = _Store(folder, lessons)
+    store = Store(folder, jobs)
     states = store.found()
     waiting = [teacher for teacher in range(len(parts)) if teacher not in states]
     with tqdm(total=len(parts), initial=len(states), desc=_("Teachers"), disable=not progress) as bar:
-        for teacher, state in _trained([lessons[teacher] for teacher in waiting], waiting, device, n_jobs):
+        for teacher, state in finished([jobs[teacher] for teacher in waiting], waiting, device, n_jobs):
             states[teacher] = state
             store.keep(teacher, state)
             bar.update()
@@ -140,173 +134,12 @@ def vote_counts(predictions: np.ndarray, *, classes: int) -> np.ndarray:
                 dtype=predictions.dtype, shape=predictions.shape
             )
         )
-    _check_labels(predictions, classes)
+    check_labels(predictions, classes)
     images = predictions.shape[1]
     cells = predictions.astype(np.int64) + np.arange(images) * classes
     return np.bincount(cells.ravel(), minlength=images * classes).reshape(images, classes)
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """All that one teacher needs, and nothing of the others': what travels to the worker that trains it."""
-
-    network: Callable[[], nn.Module]
-    images: np.ndarray
-    labels: np.ndarray
-    training: Training
-    seed: int
-    device: str
-
-    def learn(self) -> dict[str, Tensor]:
-        return train(self.network, self.images, self.labels, training=self.training, seed=self.seed)
-
-    def settings(self) -> dict:
-        """What decides how the teacher turns out, in numbers and texts."""
-        examples = hashlib.sha256()
-        for array in (self.images, self.labels):
-            examples.update(f"{array.dtype.str}{array.shape}".encode())
-            examples.update(np.ascontiguousarray(array))
-        with seeded(self.seed):
-            network = repr(self.network())
-        return {
-            **dataclasses.asdict(self.training),
-            "network": network,
-            "images and labels": examples.hexdigest(),
-            "seed": self.seed,
-            "device": self.device,
-        }
-
-
-class _Store:
-    """Finished teachers in a folder; without a folder, nothing is kept and nothing is found."""
-
-    def __init__(self, folder: str | Path | None, lessons: Sequence[_Lesson]):
-        self.folder = None if folder is None else Path(folder)
-        self.settings = [] if folder is None else [lesson.settings() for lesson in lessons]
-        if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)
-
-    def found(self) -> dict[int, dict[str, Tensor]]:
-        """The states of the teachers that were finished before."""
-        states = {}
-        for teacher, settings in enumerate(self.settings):
-            path = checkpoints.path_of(teacher, folder=self.folder)
-            if path.exists():
-                states[teacher] = checkpoints.load(path, settings=settings)
-        return states
-
-    def keep(self, teacher: int, state: dict[str, Tensor]) -> None:
-        if self.folder:
-            path = checkpoints.path_of(teacher, folder=self.folder)
-            checkpoints.save(path, state, settings=self.settings[teacher])
-
-
-def _trained(
-    lessons: Sequence[_Lesson], numbers: Sequence[int], device: str, n_jobs: int | None
-) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Each teacher's number and state, as they come in."""
-    if not lessons:
-        return
-    if device != "cpu":
-        states = train_together(
-            lessons[0].network,
-            [lesson.images for lesson in lessons],
-            [lesson.labels for lesson in lessons],
-            training=lessons[0].training,
-            seeds=[lesson.seed for lesson in lessons],
-            device=device,
-        )
-        yield from zip(numbers, states, strict=True)
-        return
-    if isinstance(get_active_backend()[0], ThreadingBackend):
-        raise ValueError(
-            _("Expected a joblib backend with processes, got threading: torch's generator is shared.")
-        )
-    # Not joblib's generator: Ray's backend has none. Rounds give progress and checkpoints with every backend.
-    with joblib.Parallel(n_jobs=n_jobs, batch_size=1) as parallel:
-        size = _ROUND * joblib.effective_n_jobs(n_jobs)
-        for start in range(0, len(lessons), size):
-            states = parallel(joblib.delayed(lesson.learn)() for lesson in lessons[start : start + size])
-            yield from zip(numbers[start : start + size], states, strict=True)
-    # joblib would keep its workers, and their memory, for five minutes; Ray's belong to the cluster.
-    if isinstance(get_active_backend()[0], LokyBackend) and joblib.effective_n_jobs(n_jobs) > 1:
-        get_reusable_executor().shutdown(wait=True)
-
-
 def _same(one: nn.Module, other: nn.Module) -> bool:
     first, second = one.state_dict(), other.state_dict()
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def _check(network: Callable, images: np.ndarray, labels: np.ndarray, parts: Sequence, seed: int) -> None:
-    if len(images) != len(labels):
-        raise ValueError(
-            _("Expected a label for each image, got {images} images and {labels} labels.").format(
-                images=len(images), labels=len(labels)
-            )
-        )
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            _(
-                "Expected labels that are whole numbers, one for each image, got {dtype} of shape {shape}."
-            ).format(dtype=labels.dtype, shape=labels.shape)
-        )
-    if seed < 0:
-        raise ValueError(_("Expected a seed of 0 or more, got {seed}.").format(seed=seed))
-    _check_images(images)
-    _check_parts(parts, len(images))
-    _check_labels(labels, _classes(network, images))
-
-
-def _check_images(images: np.ndarray) -> None:
-    if images.dtype.kind not in "uif":
-        raise ValueError(_("Expected images made of numbers, got {dtype}.").format(dtype=images.dtype))
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        bad = int((~np.isfinite(images)).sum())
-        raise ValueError(_("Expected finite pixels, got {bad} that are NaN or infinite.").format(bad=bad))
-
-
-def _check_parts(parts: Sequence[np.ndarray], examples: int) -> None:
-    if len(parts) > examples:
-        raise ValueError(
-            _("Expected at most as many teachers as images, got {teachers} teachers for {images}.").format(
-                teachers=len(parts), images=examples
-            )
-        )
-    if len(parts) == 0 or min(map(len, parts)) == 0:
-        raise ValueError(_("Expected at least one teacher, and at least one image for each."))
-    every = np.concatenate(parts)
-    if every.min() < 0 or every.max() >= examples:
-        raise ValueError(
-            _("Expected parts made of the numbers 0 to {last}, got {least} to {most}.").format(
-                last=examples - 1, least=every.min(), most=every.max()
-            )
-        )
-    shared = len(every) - len(np.unique(every))
-    if shared:
-        raise ValueError(
-            _("Expected each image in one part only, and once, got {shared} repeated ones.").format(
-                shared=shared
-            )
-        )
-
-
-def _check_labels(labels: np.ndarray, classes: int) -> None:
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        wrong = labels.min() if labels.min() < 0 else labels.max()
-        raise ValueError(
-            _("Expected labels from 0 to {last}, got {wrong}.").format(last=classes - 1, wrong=wrong)
-        )
-
-
-def _classes(network: Callable[[], nn.Module], images: np.ndarray) -> int:
-    """How many scores the network gives for one image."""
-    with seeded(0), torch.inference_mode():
-        scores = network().eval()(as_input(images[:1]))
-    if scores.ndim != 2 or len(scores) != 1:
-        raise ValueError(
-            _("Expected the network's scores of one image to have shape (1, classes), got {shape}.").format(
-                shape=tuple(scores.shape)
-            )
-        )
-    return scores.shape[1]

@@ -12,7 +12,7 @@ from course_lib.processes.lifeline import GRACE
 _POSIX = os.name == "posix"
 
 
-def end(process: subprocess.Popen, *, grace: float) -> None:
+def end(process: subprocess.Popen, *, grace: float = GRACE) -> None:
     """Ask `process`, the leader of a session, to end; kill what is left of it after `grace` seconds."""
     family = _family(process)
     if process.poll() is None:

@@ -34,7 +34,6 @@ import httpx
 from course_lib.i18n import _
 from course_lib.processes import ServerProcess
 from course_lib.processes.ending import end
-from course_lib.processes.lifeline import GRACE
 
 SECONDS_TO_START = 60
 _CHUNK = 65536
@@ -209,7 +208,7 @@ def _end(process: subprocess.Popen, log, folder: str) -> None:
         process.stdin.close()
     with contextlib.suppress(subprocess.TimeoutExpired):  # then it is ended from outside
         process.wait(10)
-    end(process, grace=GRACE)
+    end(process)
     process.stdout.close()
     log.close()
     shutil.rmtree(folder, ignore_errors=True)  # where it could not do so itself

@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
 class RequestLog:
     """What is noted of each request, as lines that are made and written together.
 
-    Between two requests a line costs several times as much as right after another one, since all that it needs
+    Between two requests a line costs several times as much as right after another one, since what it needs
     has left the processor's caches. So a line is written at once only where none has been for a tenth of a
     second; the others wait for more of them, or for whoever calls `flush`: those of other events may overtake
     them, but each has its time.

@@ -479,16 +479,15 @@ def test_no_more_questions_are_granted_than_the_model_is_served_for():
     with pytest.raises(Refusal, match="not served yet"):
         offer.require_open()
     offer.open(2)
-    offer.grant()
-    offer.take_back()
+    offer.take_back(offer.grant())
     for _question in range(2):
         assert offer.require_open() == "a model"
-        offer.grant()
+        opening = offer.grant()
     with pytest.raises(Refusal, match="the 2 requests"):
         offer.grant()
-    offer.count_answer()
+    offer.count_answer(opening)
     assert offer.require_open() == "a model"  # whose share comes early waits for its turn's refusal
-    offer.count_answer()
+    offer.count_answer(opening)
     with pytest.raises(Refusal, match="the 2 requests"):
         offer.require_open()
     offer.open(None)
@@ -497,6 +496,24 @@ def test_no_more_questions_are_granted_than_the_model_is_served_for():
     offer.close()
     with pytest.raises(Refusal, match="its owner has stopped that"):
         offer.require_open()
+
+
+@pytest.mark.parametrize("end", [Offer.take_back, Offer.count_answer])
+def test_a_turn_counts_in_the_opening_in_which_it_was_granted(end):
+    offer = Offer()
+    offer.hold("a model")
+    offer.open(2)
+    turns = offer.grant(), offer.grant()
+    offer.close()
+    end(offer, turns[0])
+    with pytest.raises(Refusal, match="its owner has stopped that"):
+        offer.require_open()
+    offer.open(1)
+    end(offer, turns[1])
+    assert offer.require_open() == "a model" and offer.opening.served == 0
+    offer.grant()
+    with pytest.raises(Refusal, match="the 1 requests"):
+        offer.grant()
 
 
 def test_a_model_that_is_stopped_is_forgotten_by_the_engine_too():

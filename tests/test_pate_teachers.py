@@ -379,6 +379,7 @@ def with_nan(images):
         (lambda images, labels: dict(parts=[np.array([1, 2]), np.array([2, 3])]), "got 1 repeated"),
         (lambda images, labels: dict(parts=[np.array([1, 203])]), "0 to 202, got 1 to 203"),
         (lambda images, labels: dict(parts=[np.array([-1, 1])]), "0 to 202, got -1 to 1"),
+        (lambda images, labels: dict(parts=[np.array([0.5, 1.0])]), "whole numbers, got float64"),
         (lambda images, labels: dict(parts=[]), "at least one teacher"),
         (lambda images, labels: dict(parts=[np.array([1]), np.array([], int)]), "at least one image"),
         (lambda images, labels: dict(parts=[np.array([1])] * 204), "204 teachers for 203"),

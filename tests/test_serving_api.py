@@ -3,8 +3,13 @@
 import asyncio
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 import threading
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +23,7 @@ from course_lib.serving.logs import LOGGER, JsonFormatter, RequestLog
 from course_lib.serving.monitoring import Monitoring
 from course_lib.serving.saved_model import RefusedModel
 from course_lib.serving.schema import EXAMPLE_WINE, FEATURES, MOST_BYTES, MOST_ROWS
-from serving_parts import WINES, X_TEST, FixedChampion, ask, fitted, one_sentence, served, talk
+from serving_parts import PATIENCE, WINES, X_TEST, FixedChampion, ask, fitted, one_sentence, served, talk
 
 reference = serving_parts.reference
 JSON = {"Content-Type": "application/json"}
@@ -439,7 +444,8 @@ def test_behind_a_hub_the_page_finds_its_document(champion):
 
 def test_lines_of_many_requests_are_written_together(lines, monkeypatch):
     log, moment = RequestLog(most=3), 0.0
-    monkeypatch.setattr("course_lib.serving.logs.time.time", lambda: moment)
+    clock = SimpleNamespace(time=lambda: moment, monotonic=lambda: moment)
+    monkeypatch.setattr("course_lib.serving.logs.time", clock)
 
     def note(at: float) -> list[str]:
         """The paths that have been written after this one, which is named after its time."""
@@ -462,3 +468,53 @@ def test_lines_of_many_requests_are_written_together(lines, monkeypatch):
         "event": "request",
         "path": "1.03",
     }
+
+
+def test_lines_that_wait_are_written_after_a_while(champion, lines, monkeypatch):
+    """Also where no further request comes."""
+    monkeypatch.setattr(api, "_SECONDS_BETWEEN_UPDATES", 0.01)
+
+    async def conversation(http):
+        for _request in range(3):
+            await http.get("/nothing")
+        async with asyncio.timeout(PATIENCE):
+            while len(lines) < 3:
+                await asyncio.sleep(0.01)
+
+    talk(champion, conversation, monitoring=Monitoring())
+
+
+def test_lines_of_two_workers_do_not_mix():
+    """One pipe, which is full most of the time: then Linux takes long writes in parts."""
+    program = (
+        "import sys\n"
+        "from course_lib.serving.logs import LOGGER, log_json\n"
+        "log_json()\n"
+        "fields = {'worker': sys.argv[1], 'filling': 'x' * 200}\n"
+        "for _batch in range(50):\n"
+        "    LOGGER.info('request', extra={'fields': [fields] * 100})\n"
+    )
+    ours, theirs = os.pipe()
+    workers = [subprocess.Popen([sys.executable, "-c", program, name], stderr=theirs) for name in "ab"]
+    os.close(theirs)
+    written = b""
+    with open(ours, "rb", buffering=0) as pipe:
+        while part := pipe.read(10_000):
+            written += part
+            time.sleep(0.001)
+    assert [worker.wait() for worker in workers] == [0, 0]
+    entries = [json.loads(line) for line in written.splitlines()]
+    assert [sum(entry["worker"] == name for entry in entries) for name in "ab"] == [5000, 5000]
+
+
+def test_a_deep_mistake_is_one_line_that_fits(lines):
+    def deeper(levels: int):
+        return deeper(levels - 1) if levels else 1 / 0
+
+    try:
+        deeper(500)
+    except ZeroDivisionError:
+        LOGGER.error("mistake", exc_info=True)
+    (line,) = lines
+    assert line["error"] == "ZeroDivisionError" and len(line["places"]) == 12
+    assert line["places"][-1].endswith("deeper")

@@ -1,7 +1,7 @@
 """One layer of a model on encrypted values: products with plain weights, rotations, sums; and the square.
 
 Promises that each step is one of the plan's, at the plan's level and scale. Leaves out how weights are laid
-out (`packing`, `layer_packing`), and what goes from layer to layer (`server`).
+out (`packing`, `layer_packing`), and in which order layers and squares follow (`server`).
 """
 
 import numpy as np
@@ -15,7 +15,11 @@ from course_lib.i18n import _
 
 
 class EncryptedLayer:
-    """A layer's weights and constants as plaintexts, ready for values at one level and scale."""
+    """A layer's weights and constants as plaintexts, ready for values at one level and scale.
+
+    `weights` and `constants` have the shapes that the plan's layout `number` takes. Raises ValueError where
+    one of them is too large to be stored at its scale.
+    """
 
     def __init__(self, plan: Plan, number: int, weights: np.ndarray, constants: np.ndarray):
         self.layout = plan.layers[number]

@@ -1,4 +1,4 @@
-"""Where the pixels of an image sit in slots, so that a convolution costs few rotations.
+"""The public numbers of a network, and where its image's pixels sit in slots: so that rotations are few.
 
 Everything here is NumPy: no encryption. There are two ways (each tested against the plain network):
 

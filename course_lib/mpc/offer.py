@@ -5,6 +5,8 @@ which nothing was run is given back. Leaves out the questions themselves (`quest
 holds the weights.
 """
 
+from dataclasses import dataclass
+
 from course_lib.i18n import N_, _
 from course_lib.mpc.refusal import Refusal
 from course_lib.mpc.spec import ModelSpec
@@ -17,8 +19,20 @@ _ANSWERED_ALL = N_(
 )
 
 
+@dataclass(eq=False)
+class Opening:
+    """For how many questions a model is served this time, and how many were granted, and answered, since."""
+
+    num_requests: int | None
+    granted: int = 0
+    served: int = 0
+
+
 class Offer:
-    """The description of the model that is held, if one is, and for how many questions it is served.
+    """The description of the model that is held, if one is, and the opening in which it is served.
+
+    A turn belongs to the opening in which it was granted: one that ends after the model was closed and opened
+    again counts for neither of the new one's numbers.
 
     >>> offer = Offer()
     >>> offer.require_open()
@@ -29,38 +43,44 @@ class Offer:
     def __init__(self):
         self.spec: ModelSpec | None = None
         self._closed: str | None = NOT_SHARED  # why nobody may ask, if nobody may
-        self._limit: int | None = None
-        self._granted = self._served = 0
+        self.opening = Opening(None)
 
     def hold(self, spec: ModelSpec) -> None:
         """Hold this model, which is not served yet."""
         self.spec, self._closed = spec, _NOT_SERVED
 
+    def forget(self) -> None:
+        """Hold no model any longer."""
+        self.spec = None
+
     def open(self, num_requests: int | None) -> None:
-        """Serve the model for so many questions, or, with None, until this is closed."""
+        """Serve the model for so many questions, or, with None, until this is closed; Refusal without one."""
         if self.spec is None:
             raise Refusal(409, _(NOT_SHARED))
         self._closed = None
-        self._limit, self._granted, self._served = num_requests, 0, 0
+        self.opening = Opening(num_requests)
 
     def close(self) -> None:
         """Serve the model no longer."""
         self._closed = _STOPPED if self.spec is not None else NOT_SHARED
 
-    def grant(self) -> None:
-        """Grant one question more; Refusal where all are granted."""
-        if self._limit is not None and self._granted >= self._limit:
-            raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=self._limit))
-        self._granted += 1
+    def grant(self) -> Opening:
+        """Grant one question more in the opening that is returned; Refusal where all are granted."""
+        opening = self.opening
+        if opening.num_requests is not None and opening.granted >= opening.num_requests:
+            raise Refusal(410, _(_ANSWERED_ALL).format(num_requests=opening.num_requests))
+        opening.granted += 1
+        return opening
 
-    def take_back(self) -> None:
-        """Nothing was run in a turn: it does not count."""
-        self._granted -= 1
+    def take_back(self, opening: Opening) -> None:
+        """Nothing was run in a turn of this opening: it does not count."""
+        opening.granted -= 1
 
-    def count_answer(self) -> None:
-        """A question has been answered; after the last one nobody may ask."""
-        self._served += 1
-        if self._served == self._limit and self._closed is None:
+    def count_answer(self, opening: Opening) -> None:
+        """A question of this opening has been answered; after the last one nobody may ask."""
+        opening.served += 1
+        last = opening is self.opening and opening.served == opening.num_requests
+        if last and self._closed is None:
             self._closed = _ANSWERED_ALL
 
     def require_open(self) -> ModelSpec:
@@ -78,9 +98,9 @@ class Offer:
         return {
             "spec": self.spec and self.spec.to_json(),
             "closed": self._closed and self._why_closed(),
-            "num_requests": self._limit,
-            "served": self._served,
+            "num_requests": self.opening.num_requests,
+            "served": self.opening.served,
         }
 
     def _why_closed(self) -> str:
-        return _(self._closed).format(num_requests=self._limit)
+        return _(self._closed).format(num_requests=self.opening.num_requests)

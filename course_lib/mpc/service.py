@@ -16,7 +16,7 @@ from course_lib.mpc import wire
 from course_lib.mpc.costs import Cost, EngineLog
 from course_lib.mpc.frames import unpack_model
 from course_lib.mpc.membership import Member
-from course_lib.mpc.offer import NOT_SHARED, Offer
+from course_lib.mpc.offer import NOT_SHARED, Offer, Opening
 from course_lib.mpc.patience import begin, done_in_time
 from course_lib.mpc.questions import Question, Questions
 from course_lib.mpc.refusal import Refusal, first_line
@@ -97,7 +97,7 @@ class PartyService:
     async def _forget_model(self) -> None:
         self.stop_serving()
         if self._offer.spec is not None:
-            self._offer.spec = None
+            self._offer.forget()
             await self._let_the_engine_hold(None, {}, [])
 
     async def _let_the_engine_hold(
@@ -149,21 +149,25 @@ class PartyService:
             question = self._find(question_id)
             if question.share is None:
                 raise Refusal(409, _("The question has been run already."))
-            self._offer.grant()
+            opening = self._offer.grant()
             try:
                 turn = {"question_id": question_id, "fingerprint": question.fingerprint.hex()}
                 await self.member.announce(turn)
             except Refusal as refusal:  # one of the others may have taken it: they are out of step
                 self.member.end(str(refusal), 1)
                 raise
-            self.take_turn(question_id, question.fingerprint)
+            self._take_turn(question_id, question.fingerprint, opening)
 
     def take_turn(self, question_id: str, fingerprint: bytes) -> None:
+        """As one of the others: run this question next, as the first party announces."""
+        self._take_turn(question_id, fingerprint, self._offer.opening)
+
+    def _take_turn(self, question_id: str, fingerprint: bytes, opening: Opening) -> None:
         """Run this question next, if this party has its share; all three come here in the same order."""
         question = self._questions.find(question_id)
         share = question and question.take_share()
         running = asyncio.wrap_future(self._require_seat().take_turn(question_id, fingerprint, share))
-        running.add_done_callback(lambda running: self._finish(question, running))
+        running.add_done_callback(lambda running: self._finish(question, opening, running))
 
     async def answer(self, question_id: str) -> tuple[bytes, Cost] | None:
         """This party's share of the answer, in a frame, and what it cost; None where it takes longer."""
@@ -192,15 +196,15 @@ class PartyService:
             await asyncio.sleep(_SECONDS_BETWEEN_SWEEPS)
             self._questions.forget_old()
 
-    def _finish(self, question: Question | None, running: asyncio.Future) -> None:
+    def _finish(self, question: Question | None, opening: Opening, running: asyncio.Future) -> None:
         """Keep the answer for its client, and count it; a turn in which nothing was run does not count."""
         from course_lib.mpc.seat import NotTogetherError
 
         error = running.exception()
         if error is None:
-            self._offer.count_answer()
+            self._offer.count_answer(opening)
         else:
-            self._offer.take_back()
+            self._offer.take_back(opening)
         if question is None:
             return
         if error is None:

@@ -1,8 +1,8 @@
 """What teachers may be given: images, labels, and parts that share nothing.
 
-Promises one sentence of what was expected and what came, as a ValueError, before any training begins. Leaves
-out whether labels are right, and whether all images of a person lie in one part: whoever makes the parts has
-to see to that.
+Promises a ValueError with one sentence of what was expected and what came, before any training begins; what a
+network says that can't take the images is passed on. Leaves out whether labels are right, and whether all
+images of a person lie in one part: whoever makes the parts has to see to that.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def check_examples(
     if seed < 0:
         raise ValueError(_("Expected a seed of 0 or more, got {seed}.").format(seed=seed))
     check_images(images)
-    check_parts(parts, len(images))
+    _check_parts(parts, len(images))
     check_labels(labels, _classes(network, images))
 
 
@@ -52,13 +52,7 @@ def check_images(images: np.ndarray) -> None:
         raise ValueError(_("Expected finite pixels, got {bad} that are NaN or infinite.").format(bad=bad))
 
 
-def check_parts(parts: Sequence[np.ndarray], examples: int) -> None:
-    """Raise ValueError unless `parts` are arrays of numbers below `examples`, none of which comes twice.
-
-    >>> check_parts([np.array([0, 1]), np.array([1, 2])], 3)
-    Traceback (most recent call last):
-    ValueError: Expected each image in one part only, and once, got 1 repeated ones.
-    """
+def _check_parts(parts: Sequence[np.ndarray], examples: int) -> None:
     if len(parts) > examples:
         raise ValueError(
             _("Expected at most as many teachers as images, got {teachers} teachers for {images}.").format(
@@ -68,6 +62,8 @@ def check_parts(parts: Sequence[np.ndarray], examples: int) -> None:
     if len(parts) == 0 or min(map(len, parts)) == 0:
         raise ValueError(_("Expected at least one teacher, and at least one image for each."))
     every = np.concatenate(parts)
+    if not np.issubdtype(every.dtype, np.integer):
+        raise ValueError(_("Expected parts made of whole numbers, got {dtype}.").format(dtype=every.dtype))
     if every.min() < 0 or every.max() >= examples:
         raise ValueError(
             _("Expected parts made of the numbers 0 to {last}, got {least} to {most}.").format(

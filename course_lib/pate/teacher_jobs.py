@@ -1,8 +1,9 @@
 """One teacher's training as a job: what travels to the worker, what is kept of it, and in which rounds.
 
-Promises that a job holds one teacher's images and labels and nobody else's; that finished ones are kept as
-they come in, so that an interrupted run goes on; and that workers end with the last job. Leaves out what
-joblib's backends do with a job: whoever runs the workers sees what travels to them.
+Promises that a job holds one teacher's images and labels and nobody else's; that a finished one is found
+again, so that an interrupted run goes on; and that joblib's own workers end with the last job. Leaves out the
+workers of other backends, such as Ray's, and what those do with a job: whoever runs them sees what travels to
+them.
 """
 
 import dataclasses

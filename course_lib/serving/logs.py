@@ -1,8 +1,9 @@
 """Logs for machines: one JSON object a line, with the id of the request that it is about.
 
 Promises that no measurement of a wine is written, and of a mistake's message nothing either, since it may
-repeat one: its type and the places in the code are. Leaves out where logs go from standard error: whoever
-runs the service collects them.
+repeat one: its type and the places in the code are; that a line is written within about a second, and all are
+at a stop in good order; and that lines of several workers don't mix. Leaves out the last second of a process
+that is killed, and where logs go from standard error: whoever runs the service collects them.
 """
 
 import json
@@ -12,10 +13,13 @@ import sys
 import time
 import traceback
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 LOGGER = logging.getLogger("course_lib.serving")
 _SECONDS_TOGETHER = 0.1
+_MOST_PLACES = 12  # of a mistake: the innermost ones
+_PIPE_BYTES = 4096  # what Linux writes to a pipe in one piece, whoever else writes to it
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -32,7 +36,7 @@ class JsonFormatter(logging.Formatter):
             entry["error"] = record.exc_info[0].__name__
             entry["places"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])
+                for frame in traceback.extract_tb(record.exc_info[2], limit=-_MOST_PLACES)
             ]
         fields = getattr(record, "fields", {})
         return "\n".join(
@@ -40,13 +44,32 @@ class JsonFormatter(logging.Formatter):
         )
 
 
+class WholeLines(logging.StreamHandler):
+    """Writes a record's lines in pieces so small that those of another process come before or after them.
+
+    >>> handler = WholeLines(sys.stdout)
+    >>> handler.emit(logging.makeLogRecord({"msg": "one line\\nand another"}))
+    one line
+    and another
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record's lines; a failure is handled as logging.raiseExceptions says."""
+        try:
+            for piece in _pieces(self.format(record)):
+                self.stream.write(piece)
+                self.flush()
+        except Exception:
+            self.handleError(record)
+
+
 class RequestLog:
     """What is noted of each request, as lines that are made and written together.
 
     Between two requests a line costs several times as much as right after another one, since what it needs
-    has left the processor's caches. So a line is written at once only where none has been for a tenth of a
-    second; the others wait for more of them, or for whoever calls `flush`: those of other events may overtake
-    them, but each has its time.
+    has left the processor's caches. So a line is written at once only where no request has caused a write for
+    a tenth of a second; the others wait for more of them, or for whoever calls `flush`. Lines about other
+    events may overtake them, but each has its time.
     """
 
     def __init__(self, most: int = 100):
@@ -56,8 +79,8 @@ class RequestLog:
 
     def note(self, fields: dict) -> None:
         """Keep `fields` for a line, and write all when there was a pause before it or there are many."""
-        now = time.time()
-        self._noted.append((now, fields))
+        now = time.monotonic()
+        self._noted.append((time.time(), fields))
         if now - self._written > _SECONDS_TOGETHER or len(self._noted) >= self._most:
             self._written = now
             self.flush()
@@ -72,7 +95,7 @@ class RequestLog:
 
 def log_json() -> None:
     """Write what this process logs to standard error, a JSON object a line."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = WholeLines(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -100,3 +123,14 @@ def request_id(given: bytes | None) -> str:
 
 def _utc(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def _pieces(lines: str) -> Iterator[str]:
+    """`lines`, of ASCII, in pieces of whole lines that each fit into a pipe, if a single line does."""
+    piece = ""
+    for line in lines.splitlines():
+        if piece and len(piece) + len(line) + 1 > _PIPE_BYTES:
+            yield piece
+            piece = ""
+        piece += line + "\n"
+    yield piece

@@ -48,6 +48,7 @@ class Observed:
             await self._app(scope, receive, send_with_id)
         except Exception:
             fields = {"request_id": identity, "path": scope["path"][:200]}
+            self._log.flush()  # what came before it, should the process die of it
             LOGGER.error("mistake", exc_info=True, extra={"fields": fields})
             if status is not None:  # the answer has begun: all that is left is to break it off
                 raise

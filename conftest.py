@@ -1,10 +1,15 @@
 """Every test's surroundings: one thread a library, and nothing written into the reader's own home."""
 
+import contextlib
+import itertools
 import os
+import socket
 import sys
 import tempfile
 
+import hypothesis
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 HOME_OF_A_LEARNER = pytest.StashKey[tempfile.TemporaryDirectory]()
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -37,6 +42,28 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # not a worker: the run itself
         config.stash[CACHE] = tempfile.TemporaryDirectory(prefix="course_cache_")
         os.environ["COURSE_CACHE"] = config.stash[CACHE].name
+
+
+# The same examples in every run: what fails here fails for everybody, and what passes in CI passes here.
+hypothesis.settings.register_profile("course", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("course")
+
+
+def _ports_of_kernels():
+    """Below the ports that the system gives out: a kernel asks for five and takes them a second later."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    ports = itertools.cycle(range(20_000 + 3_000 * worker, 23_000 + 3_000 * worker))
+
+    def find_available_port(_cache: LocalPortCache, ip: str) -> int:
+        for port in ports:
+            with contextlib.suppress(OSError), socket.socket() as probe:
+                probe.bind((ip, port))
+                return port
+
+    return find_available_port
+
+
+LocalPortCache.find_available_port = _ports_of_kernels()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

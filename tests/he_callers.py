@@ -71,11 +71,6 @@ def wait_until(condition, what: str) -> None:
         time.sleep(0.01)
 
 
-def alive(process: psutil.Process) -> bool:
-    """Whether a process is there and has not ended."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
 def children_of(service) -> list[psutil.Process]:
     """The service's workers."""
     return psutil.Process(service.process.pid).children(recursive=True)

@@ -3,7 +3,9 @@
 A test module takes the fixtures that it needs: `cluster = mpc_parts.cluster`.
 """
 
+import contextlib
 import secrets
+import socket
 import time
 
 import numpy as np
@@ -14,7 +16,8 @@ pytest.importorskip("spu", reason="the engine of the three parties has no build 
 
 from course_lib.mpc import SharedModel, TFECluster, TFEWorker, engine, wire
 from course_lib.mpc.compilation import CompiledModel
-from course_lib.mpc.spec import ModelSpec, digest_of
+from course_lib.mpc.spec import PARTIES, ModelSpec, digest_of
+from process_parts import alive
 
 PATIENCE = 20  # seconds that we wait for something that must happen
 BOUND = 10  # seconds within which a fault must be told
@@ -141,6 +144,15 @@ def frames_of(spec: ModelSpec, values: np.ndarray) -> list[bytes]:
     return [wire.pack_share(wire.QUESTION, share, fingerprint=spec.fingerprint) for share in shares]
 
 
+def free_hosts(name: str = "localhost") -> list[str]:
+    """Three different addresses; asked one by one, the system may name the same free port twice."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _party in PARTIES]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [f"{name}:{probe.getsockname()[1]}" for probe in probes]
+
+
 def parties(cluster: TFECluster) -> list[psutil.Process]:
     """The processes of alice, bob and carol."""
     ports = [int(host.rpartition(":")[2]) for host in cluster.hosts]
@@ -159,11 +171,6 @@ def listening() -> set[int]:
         for connection in psutil.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether a process is there and has not ended."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def wait_until(condition, what: str) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import sync_playwright
 from course_lib.he.deployment import deploy
 from system_parts import require
 
+SECONDS = 120  # of patience with a service and a browser on a busy machine
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -18,13 +19,16 @@ def service():
 
 def test_the_page_lists_all_calls_without_any_other_server(service):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=require("chromium"), args=QUIET)
+        browser = playwright.chromium.launch(
+            executable_path=require("chromium"), args=QUIET, timeout=SECONDS * 1000
+        )
         page = browser.new_page()
+        page.set_default_timeout(SECONDS * 1000)
         complaints, asked = [], []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{service.process.url}/docs")
-        page.wait_for_selector(".opblock-summary-path", timeout=30_000)
+        page.wait_for_selector(".opblock-summary-path")
         calls = {
             (
                 row.query_selector(".opblock-summary-method").inner_text(),
@@ -47,13 +51,19 @@ def test_the_page_lists_all_calls_without_any_other_server(service):
 def test_behind_a_proxy_the_page_looks_below_the_proxys_path(service):
     prefix = "/user/ada/proxy/8000"
     page = httpx.get(
-        f"{service.process.url}/docs", headers={"X-Forwarded-Prefix": prefix}, trust_env=False
+        f"{service.process.url}/docs",
+        headers={"X-Forwarded-Prefix": prefix},
+        trust_env=False,
+        timeout=SECONDS,
     ).text
     assert f"url: '{prefix}/openapi.json'" in page
     assert f'src="{prefix}/static-offline-docs/swagger-ui-bundle.js"' in page
     for path in ("/health", "/static-offline-docs/swagger-ui.css"):
         answer = httpx.get(
-            service.process.url + path, headers={"X-Forwarded-Prefix": prefix}, trust_env=False
+            service.process.url + path,
+            headers={"X-Forwarded-Prefix": prefix},
+            trust_env=False,
+            timeout=SECONDS,
         )
         assert answer.status_code == 200
 
@@ -61,5 +71,5 @@ def test_behind_a_proxy_the_page_looks_below_the_proxys_path(service):
 @pytest.mark.parametrize("prefix", ['/"><script>', "no-slash", "/a b", "/é"])
 def test_a_prefix_that_is_no_path_is_ignored(service, prefix):
     headers = {"X-Forwarded-Prefix": prefix.encode("latin-1")}
-    page = httpx.get(f"{service.process.url}/docs", headers=headers, trust_env=False).text
+    page = httpx.get(f"{service.process.url}/docs", headers=headers, trust_env=False, timeout=SECONDS).text
     assert "url: '/openapi.json'" in page and prefix not in page

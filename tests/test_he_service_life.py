@@ -17,7 +17,8 @@ import pytest
 
 from course_lib.he.deployment import deploy
 from course_lib.processes import HOST
-from he_callers import COEFFS, INTERCEPT, PATIENCE, Caller, alive, children_of, one_sentence, wait_until
+from he_callers import COEFFS, INTERCEPT, PATIENCE, Caller, children_of, one_sentence, wait_until
+from process_parts import alive
 
 
 def test_a_model_that_is_none_is_refused_before_a_process_starts():
@@ -169,7 +170,7 @@ def test_a_key_store_that_vanishes(tmp_path):
         with pytest.raises(ValueError, match="No public keys are stored"):
             service.run(caller.request())
         folder.write_text("a file where the folder was")
-        answer = httpx.post(service.scoring_uri, content=caller.request(), trust_env=False)
+        answer = httpx.post(service.scoring_uri, content=caller.request(), trust_env=False, timeout=PATIENCE)
         assert answer.status_code == 503
         assert "key store can't be used" in one_sentence(answer)
         with pytest.raises(RuntimeError, match="key store can't be used"):

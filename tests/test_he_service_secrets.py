@@ -81,7 +81,7 @@ def found(traces: list[bytes], places: list[bytes]) -> bool:
 
 def test_the_secret_key_never_leaves_the_client(service, caller):
     traces = traces_of(caller.client.secret_key())
-    with Wiretap(service.process.port) as tap, httpx.Client(trust_env=False) as http:
+    with Wiretap(service.process.port) as tap, httpx.Client(trust_env=False, timeout=60) as http:
         url = f"http://127.0.0.1:{tap.port}"
         http.put(f"{url}/keys/{caller.key_id}", content=caller.public_keys).raise_for_status()
         reply = http.post(f"{url}/score", content=caller.request())

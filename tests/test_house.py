@@ -184,13 +184,13 @@ def test_pytest_finds_notebooks_and_doctests_and_bounds_their_time():
         "--doctest-modules",
         "--nbval",
         "--nbval-current-env",
-        "--nbval-cell-timeout=300",
+        "--nbval-cell-timeout=600",
         "--nbval-sanitize-with=tests/nbval_sanitize.cfg",
     }
     leaving_out = re.compile(r"-[km]\b|--(ignore|deselect|nbval-lax|exitfirst|maxfail|lf|last|ff|sw)|no:")
     assert [option for option in options["addopts"] if leaving_out.match(option)] == []
     assert not {"norecursedirs", "python_files", "python_functions", "python_classes"} & set(options)
-    assert options["timeout"] == 600
+    assert options["timeout"] == 1200
     # Any of these would be read in pyproject.toml's place.
     others = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")
     assert [name for name in others if (PROJECT / name).exists()] == []

@@ -90,7 +90,7 @@ def test_the_japanese_lab_speaks_japanese_asks_nothing_and_opens_the_japanese_we
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
             page = browser.new_page()
-            page.goto(address)
+            page.goto(address, timeout=90_000)
             page.get_by_role("menuitem", name="ファイル", exact=True).wait_for(timeout=90_000)
             page.get_by_role("tab", name="00_welcome.ipynb").first.wait_for(timeout=90_000)
             page.locator(".jp-Notebook .jp-MarkdownOutput h1").first.wait_for(timeout=90_000)
@@ -107,7 +107,7 @@ def test_a_lab_that_is_ended_while_a_kernel_starts_leaves_nothing(tmp_path):
         try:
             page = browser.new_page()
             with page.expect_response(_starts_a_kernel, timeout=90_000):
-                page.goto(address)
+                page.goto(address, timeout=90_000)
         finally:
             browser.close()
 

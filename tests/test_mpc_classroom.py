@@ -17,6 +17,7 @@ from course_lib.mpc import SharedModel, TFEWorker, classroom, credentials, digit
 from course_lib.mpc.cluster import TFECluster
 from course_lib.mpc.compilation import CompiledModel
 from course_lib.mpc.spec import PARTIES, ModelSpec, digest_of
+from process_parts import alive
 
 compiled = mpc_parts.compiled
 
@@ -144,6 +145,8 @@ def test_a_cluster_whose_parties_died_is_passed_over(open_cluster, no_own_cluste
     place = credentials.meeting_place(open_cluster.hosts)
     tokens = (place / "client" / "tokens.json").read_bytes()
     parties = mpc_parts.parties(open_cluster)
+    for party in parties:  # else one that sees the others go could clean up in good order
+        party.suspend()
     for party in parties:
         party.kill()
     psutil.wait_procs(parties, timeout=mpc_parts.PATIENCE)
@@ -231,6 +234,7 @@ def test_a_cluster_that_was_not_started_cannot_be_opened(own_home):
 
 
 def test_who_finds_none_starts_one_and_never_has_the_model(own_home, capsys):
+    digits.tensorflow().keras.utils.set_random_seed(0)
     network = digits.build_network()
     digits.save_weights(network)
     weights = network.get_weights()[0]
@@ -245,7 +249,7 @@ def test_who_finds_none_starts_one_and_never_has_the_model(own_home, capsys):
         opened = (held[0].sum(axis=-1, dtype=np.uint64) + held[1][..., 1]).astype(np.int64) / 2**18
         assert np.allclose(opened, weights, atol=1e-5)
     assert not visit.record.exists()
-    assert not [process for process in started if mpc_parts.alive(process)]
+    assert not [process for process in started if alive(process)]
     assert classroom.running_parties() == {}
     assert list((own_home / "mpc").iterdir()) == []
 
@@ -255,5 +259,5 @@ def test_an_owner_that_fails_is_an_error_and_nothing_is_left(own_home, monkeypat
     before = set(psutil.Process().children())
     with pytest.raises(RuntimeError, match="The owner could not share the model: .*no_such_module"):
         classroom.visit()
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
     assert list((own_home / "mpc").iterdir()) == []

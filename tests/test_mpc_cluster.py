@@ -22,7 +22,18 @@ from course_lib.mpc import SharedModel, TFECluster, TFEWorker, connection, crede
 from course_lib.mpc.credentials import CLIENT, OWNER, PARTY
 from course_lib.mpc.spec import PARTIES
 from course_lib.processes import free_port
-from mpc_parts import BOUND, VALUES, alive, client_of, expected, listening, new_cluster, parties, wait_until
+from mpc_parts import (
+    BOUND,
+    VALUES,
+    client_of,
+    expected,
+    free_hosts,
+    listening,
+    new_cluster,
+    parties,
+    wait_until,
+)
+from process_parts import alive
 
 cluster, compiled, shared = mpc_parts.cluster, mpc_parts.compiled, mpc_parts.shared
 fragile, broken_cluster = mpc_parts.fragile, mpc_parts.broken_cluster
@@ -265,7 +276,7 @@ def test_a_free_port_that_the_system_names_twice(monkeypatch):
 
 
 def test_a_cluster_that_nobody_started():
-    cluster = TFECluster(*(TFEWorker(f"localhost:{free_port()}") for _party in PARTIES))
+    cluster = TFECluster(*(TFEWorker(host) for host in free_hosts()))
     within_bound(lambda: client_of(cluster), ValueError, "No credentials can be read")
     cluster.stop()
     cluster.stop()
@@ -349,7 +360,7 @@ def test_nothing_is_left_after_stop_and_a_new_cluster_starts_at_the_same_place(c
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")  # of which nobody takes notice
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    workers = [TFEWorker(f"localhost:{free_port()}") for _party in PARTIES]
+    workers = [TFEWorker(host) for host in free_hosts()]
     cluster = TFECluster(*workers)
     for _time in range(2):
         cluster.start()
@@ -377,7 +388,7 @@ def test_a_port_in_use(cluster):
 
 def test_errors_are_told_in_the_callers_language(cluster, shared):
     """Those of a party, those of a connection, and those of a start, whatever the parties speak."""
-    nobody = TFECluster(*(TFEWorker(f"localhost:{free_port()}") for _party in PARTIES))
+    nobody = TFECluster(*(TFEWorker(host) for host in free_hosts()))
     strangers = requests_with(nobody, OWNER, dict.fromkeys(PARTIES, "token"))
     with use_language("de"), cluster.connect(OWNER) as owner, contextlib.closing(strangers):
         within_bound(
@@ -423,6 +434,26 @@ def test_parties_that_hang_at_their_start_and_ignore_the_request_to_end(monkeypa
     within_bound(cluster.start, RuntimeError, f"{hanging[0]} did not answer")
     assert set(psutil.Process().children()) <= before
     assert not credentials.meeting_place(cluster.hosts).exists()
+
+
+@pytest.mark.parametrize(("repeated", "joined"), [(1, True), (100, False)])
+def test_the_same_port_for_two_links(monkeypatch, repeated, joined):
+    """The system may name it to two parties; another time it names others."""
+    fetch, named = connection.Connection.fetch, []
+
+    def fetch_repeated(self, path, **how):
+        answers = fetch(self, path, **how)
+        if path == "/link-port":
+            named.append(answers)
+            return [answers[0], answers[0], answers[2]] if len(named) <= repeated else answers
+        return answers
+
+    monkeypatch.setattr(connection.Connection, "fetch", fetch_repeated)
+    before = set(psutil.Process().children())
+    expecting = contextlib.nullcontext() if joined else pytest.raises(RuntimeError, match="Three ports for")
+    with expecting, new_cluster():
+        assert len(named) == 2
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize("path", ["/link-port", "/join"])
@@ -597,7 +628,7 @@ def test_an_interrupted_query_leaves_nothing_behind(cluster, shared, monkeypatch
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     client, processes = client_of(cluster), parties(cluster)
     processes[1].suspend()
-    timer = concurrent.futures.ThreadPoolExecutor().submit(interrupt_soon)
+    timer = interrupt_once_taken_by(monkeypatch, {"alice", "carol"})
     try:
         with pytest.raises(KeyboardInterrupt):
             client.query_model(VALUES)
@@ -618,7 +649,7 @@ def test_a_long_query_that_is_interrupted_is_forgotten(broken_cluster, without_e
     SharedModel(without_end, broken_cluster).serve()
     client = client_of(broken_cluster)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupted = concurrent.futures.ThreadPoolExecutor().submit(interrupt_soon)
+    interrupted = interrupt_once_taken_by(monkeypatch, {*PARTIES})
     try:
         with pytest.raises(KeyboardInterrupt):
             client.query_model(VALUES)
@@ -631,8 +662,21 @@ def test_a_long_query_that_is_interrupted_is_forgotten(broken_cluster, without_e
                 other.ask_one(party, "GET", f"/questions/{'9' * 32}")
 
 
-def interrupt_soon() -> float:
-    """Interrupt this process in a second; when that was."""
-    time.sleep(1)
-    os.kill(os.getpid(), signal.SIGINT)
-    return time.monotonic()
+def interrupt_once_taken_by(monkeypatch, parties: set[str]) -> concurrent.futures.Future:
+    """Interrupt this process when these have taken their shares of a question; when that was."""
+    ask_one, taken = connection.Connection.ask_one, set()
+
+    def noting(self, party, method, path, **how):
+        answer = ask_one(self, party, method, path, **how)
+        if method == "PUT" and path.startswith("/questions/"):
+            taken.add(party)
+        return answer
+
+    def interrupt() -> float:
+        wait_until(lambda: taken >= parties, "the shares' arrival")
+        time.sleep(1)  # the caller waits for the answer, or for the one that hangs
+        os.kill(os.getpid(), signal.SIGINT)
+        return time.monotonic()
+
+    monkeypatch.setattr(connection.Connection, "ask_one", noting)
+    return concurrent.futures.ThreadPoolExecutor().submit(interrupt)

@@ -13,6 +13,7 @@ from course_lib.data import mnist
 from course_lib.mpc import KerasHook, TFEWorker, digits, engine
 from course_lib.mpc.compilation import BATCH_SIZES, compile_model
 from course_lib.mpc.pooling import sum_of_slices
+from process_parts import alive
 
 cluster = mpc_parts.cluster
 
@@ -87,7 +88,7 @@ def test_shutting_down_the_workers_stops_the_cluster(keras, hook):
     model.stop()
     model.shutdown_workers()
     model.shutdown_workers()
-    assert not [process for process in processes if mpc_parts.alive(process)]
+    assert not [process for process in processes if alive(process)]
     with pytest.raises(RuntimeError, match="not shared"):
         model.serve()
 

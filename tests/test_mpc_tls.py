@@ -24,8 +24,8 @@ from course_lib.mpc import SharedModel, TFECluster, TFEWorker, credentials, wait
 from course_lib.mpc.certificates import make_certificates
 from course_lib.mpc.credentials import CLIENT, OWNER
 from course_lib.mpc.spec import PARTIES
-from course_lib.processes import free_port
-from mpc_parts import BOUND, VALUES, alive, client_of, expected, listening, parties, wait_until
+from mpc_parts import BOUND, VALUES, client_of, expected, free_hosts, listening, parties, wait_until
+from process_parts import alive
 
 compiled = mpc_parts.compiled
 ROOT = Path(__file__).parents[1]
@@ -77,7 +77,7 @@ def end(processes: list[subprocess.Popen]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    hosts = [f"localhost:{free_port()}" for _party in PARTIES]
+    hosts = free_hosts()
     return make_certificates(tmp_path_factory.mktemp("mpc") / "credentials", hosts), hosts
 
 
@@ -186,7 +186,7 @@ class Tap(threading.Thread):
 @pytest.mark.parametrize("plain_text", [False, True])
 def test_the_parties_talk_to_each_other_under_tls_and_without_it_only_when_told(folder, compiled, plain_text):
     own, _hosts = folder
-    hosts = [f"localhost:{free_port()}" for _party in PARTIES]  # certificates are for names, not for ports
+    hosts = free_hosts()  # certificates are for names, not for ports
     workers = [TFEWorker(host, auto_managed=False) for host in hosts]
     cluster = TFECluster(*workers, credentials=own, plain_text=plain_text)
     processes = [
@@ -254,7 +254,7 @@ def test_a_client_knows_the_party_by_its_name(cluster, running, folder):
 @pytest.mark.parametrize("impostor", ["another authority's", "another name's", "alice's own"])
 def test_who_can_not_show_the_partys_certificate_gets_no_share(tmp_path, impostor):
     """An impostor at alice's address, with a certificate that is in order in all but one point."""
-    hosts = [f"localhost:{free_port()}" for _party in PARTIES]
+    hosts = free_hosts()
     own = make_certificates(tmp_path / "own", [hosts[0], "bob.example:4000", "carol.example:4000"])
     folder = make_certificates(tmp_path / "others", hosts) if "authority" in impostor else own
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -283,7 +283,7 @@ def test_who_can_not_show_the_partys_certificate_gets_no_share(tmp_path, imposto
 
 def test_credentials_without_certificates(tmp_path):
     credentials.write_tokens(tmp_path / "new")
-    workers = [TFEWorker(f"localhost:{free_port()}", auto_managed=False) for _party in PARTIES]
+    workers = [TFEWorker(host, auto_managed=False) for host in free_hosts()]
     cluster = TFECluster(*workers, credentials=tmp_path / "new")
     with pytest.raises(ValueError, match=r"No credentials can be read in the folder .*client"):
         client_of(cluster)
@@ -292,7 +292,7 @@ def test_credentials_without_certificates(tmp_path):
 
 
 def test_parties_by_hand_on_this_machine_need_no_certificates(compiled, capsys):
-    workers = [TFEWorker(f"localhost:{free_port()}", auto_managed=False) for _party in PARTIES]
+    workers = [TFEWorker(host, auto_managed=False) for host in free_hosts()]
     cluster = TFECluster(*workers)
     waiting = subprocess.Popen(
         [sys.executable, "-c", WAITING, *cluster.hosts],

@@ -569,7 +569,7 @@ class Setting:
 @pytest.fixture
 def impatient(monkeypatch):
     """The port of a party's web server with an app that says hello, and less patience."""
-    monkeypatch.setattr("course_lib.mpc.server.SECONDS_FOR_A_HEAD", 0.5)
+    monkeypatch.setattr("course_lib.mpc.server.SECONDS_FOR_A_HEAD", 1.5)
 
     async def hello(_scope, receive, send):
         while (await receive()).get("more_body"):
@@ -595,7 +595,7 @@ def said_to(port: int, *words: bytes) -> bytes:
         with contextlib.suppress(ConnectionError):  # one of the ways to hang up
             for each in words:
                 caller.sendall(each)
-                time.sleep(0.3)
+                time.sleep(0.9)
             while part := caller.recv(1000):
                 answer += part
         return answer

@@ -394,7 +394,8 @@ def test_smooth_sensitivity_is_smooth(sensitivity, beta):
 @given(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(1e-9, 0.1))
 def test_more_privacy_costs_more_noise_and_tight_is_never_above_classic(less, more, delta):
     low, high = sorted((less, more))
-    assert gaussian_epsilon(low, delta=delta) <= gaussian_epsilon(high, delta=delta)
+    most = gaussian_epsilon(high, delta=delta) * (1 + 1e-9) + 1e-12  # the last digit is the root finder's
+    assert gaussian_epsilon(low, delta=delta) <= most
     curve = ORDERS * high**2 / 2
     tight, classic = (convert(ORDERS, curve, delta=delta) for convert in (tight_epsilon, classic_epsilon))
     assert gaussian_epsilon(high, delta=delta) <= tight.epsilon + 1e-9 and tight.epsilon <= classic.epsilon

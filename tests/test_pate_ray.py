@@ -20,14 +20,21 @@ def cluster(monkeypatch):
     """Ray with two processors and no dashboard; ended, and its folder removed, afterwards."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     folder = tempfile.mkdtemp(prefix="ray_", dir="/tmp")  # short: Ray's sockets lie in it
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=80 * 2**20,
-        log_to_driver=False,
-        _temp_dir=folder,
-    )
+    for attempts_left in (2, 1, 0):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=2,
+                include_dashboard=False,
+                object_store_memory=80 * 2**20,
+                log_to_driver=False,
+                _temp_dir=folder,
+            )
+            break
+        except Exception as error:  # Ray waits for 30 seconds, whatever else the machine does
+            ray.shutdown()
+            if not attempts_left or "timed out during startup" not in str(error):
+                raise
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import pytest
 
 from course_lib.remote.parties import MachineError, open_drive, start_machine
 from course_lib.remote.research import submit
+from process_parts import gone
 from remote_house import ADA, COUNT, HOSPITAL, approve, house
 
 
@@ -43,10 +44,6 @@ def wait_for(condition, seconds=30):
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
-
-
-def gone(pid):
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def add(here, one, other=0):

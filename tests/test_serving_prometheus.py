@@ -28,12 +28,12 @@ ALERTS = {
 
 
 class Prometheus:
-    """A running Prometheus that scrapes one service five times a second, and needs no patience for drift."""
+    """A running Prometheus that scrapes one service every second, and needs no patience for drift."""
 
     def __init__(self, folder: Path, port: int):
         self.url = f"http://{HOST}:{free_port()}"
         settings = {
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "200ms"},
             "rule_files": [str(folder / "rules.yml")],
             "scrape_configs": [{"job_name": "wine", "static_configs": [{"targets": [f"{HOST}:{port}"]}]}],
         }

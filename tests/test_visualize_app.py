@@ -4,11 +4,18 @@ import json
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import streamlit as st
+from streamlit.runtime import Runtime
 from streamlit.runtime.caching import clear_session_resource_cache
+from streamlit.runtime.caching.storage.dummy_cache_storage import MemoryCacheStorageManager
+from streamlit.runtime.dataframe_source_manager import DataframeSourceManager
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 
 from course_lib.i18n import LANGUAGES, use_language
@@ -246,20 +253,24 @@ def test_the_language_changes_the_whole_page_at_once(language):
     assert widget(page.selectbox, "lang").options == list(LANGUAGES.values()), "each in its own name"
 
 
-def test_two_people_in_two_languages_do_not_disturb_each_other():
+def test_two_people_in_two_languages_do_not_disturb_each_other(monkeypatch):
     seen = {}
 
     def visit(language):
-        for _round in range(3):
-            page = open_page(lang=language, model="decision_tree")
-            spoken = widget(page.selectbox, "lang").value
-            seen.setdefault(language, set()).add((spoken, page.metric[1].value.split()[0]))
+        with use_language(language):  # AppTest makes labels anew, here
+            for _round in range(3):
+                page = open_page(lang=language, model="decision_tree")
+                spoken = widget(page.selectbox, "lang").value
+                seen.setdefault(language, set()).add((spoken, page.metric[1].value.split()[0]))
 
-    visitors = [threading.Thread(target=visit, args=(language,)) for language in ("de", "en")]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join(SECONDS)
+    # At the end of each run AppTest takes away Streamlit's runtime, also from a page in another thread.
+    runtime = MagicMock(spec=Runtime)
+    runtime.media_file_mgr = MediaFileManager(MemoryMediaFileStorage("/mock/media"))
+    runtime.dataframe_source_mgr = DataframeSourceManager()
+    runtime.cache_storage_manager = MemoryCacheStorageManager()
+    monkeypatch.setattr(Runtime, "instance", classmethod(lambda _class: runtime))
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(visit, ("de", "en")))
     ((german, with_comma),), ((english, with_point),) = seen["de"], seen["en"]
     assert (german, english) == ("de", "en")
     assert "," in with_comma and with_comma.replace(",", ".") == with_point

@@ -52,6 +52,7 @@ def app():
 @pytest.fixture(scope="module")
 def browser():
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=MILLISECONDS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=require("chromium"),

@@ -239,11 +239,16 @@ def cells_in_a_spreadsheet(content: bytes) -> list[str]:
     """Every cell that a spreadsheet may see, whichever delimiter it believes in."""
     text = content.decode("utf-8-sig")
     return [
-        cell.strip()
+        _without_numbers_before(cell.strip()) if delimiter != "," else cell.strip()
         for delimiter in ",;\t"
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         for cell in row
     ]
+
+
+def _without_numbers_before(line: str) -> str:
+    """A whole line is one cell with another delimiter, and may begin with numbers: `-1,"x"` is no formula."""
+    return re.sub(r"^([+-]?[\d.]+([eE][+-]?\d+)?,)+", "", line)
 
 
 def is_formula(cell: str) -> bool:

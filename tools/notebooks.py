@@ -31,7 +31,7 @@ from tools.prose_messages import translate_prose
 from tools.runtime_catalogues import ConflictingTranslations, compile_catalogues, runtime_messages
 
 LARGEST_NOTEBOOK = 1_000_000
-CELL_TIMEOUT = 300
+CELL_TIMEOUT = 600
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 

@@ -24,7 +24,8 @@ from course_lib.mpc.waiting import wait_for_parties
 from course_lib.mpc.worker import TFEWorker
 from course_lib.processes import ServerProcess, free_port, require_free, start_server
 
-SECONDS_TO_START = 6  # for a party's process, before it loads the engine
+SECONDS_TO_START = 60  # for a party's process, before it loads the engine: a busy machine takes its time
+SECONDS_IDLE = 6  # in these, a party that does nothing hangs
 SECONDS_TO_END = 3
 _GRACE = 2  # seconds for a party that was told to end
 _GRACE_AT_A_FAULT = 1  # second for one that may hang, while somebody waits to be told what is wrong
@@ -180,6 +181,7 @@ class TFECluster:
                     ready_path="/health",
                     port=split_host(worker.host)[1],
                     timeout=SECONDS_TO_START,
+                    idle_timeout=SECONDS_IDLE,
                     env={"OMP_NUM_THREADS": "1"},  # three parties share the machine
                 )
             )
@@ -213,15 +215,25 @@ class TFECluster:
 
     def _join(self) -> None:
         with self.connect(OWNER) as owner:
-            ports = [answer.json()["link_port"] for answer in owner.fetch("/link-port")]
-            links = [
-                f"{split_host(worker.host)[0]}:{port}"
-                for worker, port in zip(self.workers, ports, strict=True)
-            ]
+            links = self._links(owner)
             endpoints = [address_of(worker.host) for worker in self.workers]
             session = secrets.token_hex(16)
             request = {"session": session, "endpoints": endpoints, "links": links}
             owner.carry_out("POST", "/join", json=request)
+
+    def _links(self, owner: Connection) -> list[str]:
+        """Where the engine of each party will listen; RuntimeError where two were given the same port."""
+        for _attempt in range(5):  # the system may name the same free port twice
+            ports = [answer.json()["link_port"] for answer in owner.fetch("/link-port")]
+            hosts = [split_host(worker.host)[0] for worker in self.workers]
+            links = [f"{host}:{port}" for host, port in zip(hosts, ports, strict=True)]
+            if len(set(links)) == len(links):
+                return links
+        raise RuntimeError(
+            _("Three ports for the engine's links were expected, but {links} came.").format(
+                links=", ".join(links)
+            )
+        )
 
     def __enter__(self) -> "TFECluster":
         self.start()

@@ -9,7 +9,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from http import HTTPStatus
 from typing import Any
 
@@ -79,7 +79,8 @@ class Connection:
                 raise
 
         try:
-            return self._together(fetch, [path] * len(PARTIES))
+            # What the others still work at is of no use any more once one has failed.
+            return self._together(fetch, [path] * len(PARTIES), until=FIRST_EXCEPTION)
         finally:
             enough.set()
 
@@ -126,12 +127,18 @@ class Connection:
             if answer.status_code != HTTPStatus.ACCEPTED or enough.is_set():
                 return answer
 
-    def _together(self, ask: Callable[[str, Any], httpx.Response], given: Sequence) -> list[httpx.Response]:
+    def _together(
+        self, ask: Callable[[str, Any], httpx.Response], given: Sequence, *, until: str = ALL_COMPLETED
+    ) -> list[httpx.Response]:
         asked = [
             self._threads.submit(contextvars.copy_context().run, ask, *each)  # in the caller's language
             for each in zip(PARTIES, given, strict=True)
         ]
-        wait(asked)  # for all of them: what one refuses, the others may have taken
+        # Usually for all of them: what one refuses, the others may have taken.
+        done = wait(asked, return_when=until).done
+        for each in asked:  # in the parties' order
+            if each in done:
+                each.result()
         return [answer.result() for answer in asked]
 
     def _read(self, party: str, coming: httpx.Response, most: int) -> httpx.Response:

@@ -12,6 +12,8 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 
+import psutil
+
 from course_lib.i18n import _
 from course_lib.processes.ending import end
 from course_lib.processes.lifeline import GRACE, LIFELINE
@@ -19,6 +21,7 @@ from course_lib.processes.lifeline import GRACE, LIFELINE
 HOST = "127.0.0.1"
 _LOG_BYTES = 64 * 1024  # of a server's log that are kept
 _TAIL_LINES = 20  # of it that an error shows
+_SECONDS_OF_WORK = 0.05  # of processor time: threads that only wait use less
 _GRACE_UNREADY = 1  # second that a server has to end which never answered: it has nothing to finish
 _POSIX = os.name == "posix"
 
@@ -80,14 +83,16 @@ def start_server(
     ready_path: str,
     port: int | None = None,
     timeout: float = 60,
+    idle_timeout: float | None = None,
     env: Mapping[str, str] | None = None,
 ) -> ServerProcess:
     """Run ``python *arguments --port PORT`` as a process of its own and wait until it answers.
 
     It has started when ``GET http://127.0.0.1:PORT`` + `ready_path` is answered by status 200. `name` is
-    what messages call it, `port` a free one unless given, `timeout` in seconds; `env` is added to the
-    environment, and is the place for what must not be seen. Keep the returned object: when it is
-    dropped, the server is stopped.
+    what messages call it, `port` a free one unless given, `timeout` in seconds; with `idle_timeout`, it may
+    not be idle for so many seconds before it answers: a slow start is waited for then, and one that hangs is
+    not. `env` is added to the environment, and is the place for what must not be seen. Keep the returned
+    object: when it is dropped, the server is stopped.
 
     Raises RuntimeError when the port is taken, and, with the end of its log, when the server dies or
     does not answer in time; it is stopped then.
@@ -99,8 +104,22 @@ def start_server(
     >>> server.running
     False
     """
-    port = free_port() if port is None else port
-    require_free(port, name)
+    with contextlib.ExitStack() as held:
+        if port is None:
+            port = held.enter_context(_held_port()).getsockname()[1]
+        require_free(port, name)
+        return _started(arguments, name, ready_path, port, timeout, idle_timeout, env)
+
+
+def _started(
+    arguments: Sequence[str],
+    name: str,
+    ready_path: str,
+    port: int,
+    timeout: float,
+    idle_timeout: float | None,
+    env: Mapping[str, str] | None,
+) -> ServerProcess:
     process = subprocess.Popen(
         [sys.executable, *arguments, "--port", str(port)],
         stdin=subprocess.PIPE,  # the lifeline: it closes when this process is gone, however it went
@@ -118,11 +137,22 @@ def start_server(
     )
     server = ServerProcess(process, name=name, port=port, arguments=arguments)
     try:
-        _wait_until_ready(server, ready_path, timeout)
+        _wait_until_ready(server, ready_path, timeout, idle_timeout)
     except BaseException:  # an interrupt by the learner too must leave no server behind
         server.stop()
         raise
     return server
+
+
+def _held_port() -> socket.socket:
+    """A socket at a free port, which nobody is given by chance while it is open; who knows it may listen."""
+    holder = socket.socket()
+    if _POSIX:  # servers set the same; on Windows it would let anybody take the port
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((HOST, 0))
+    if not _POSIX:
+        holder.close()
+    return holder
 
 
 def free_port() -> int:
@@ -178,19 +208,37 @@ def require_free(port: int, name: str) -> None:
             ) from error
 
 
-def _wait_until_ready(server: ServerProcess, path: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    status = None
+class _Work:
+    """How long a process has done next to nothing: it tells a slow one from one that hangs."""
+
+    def __init__(self, pid: int):
+        self._pid, self._used, self._since = pid, 0.0, time.monotonic()
+
+    def idle_seconds(self) -> float:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, as its owner is about to see
+            used = sum(psutil.Process(self._pid).cpu_times()[:2])
+            if used - self._used >= _SECONDS_OF_WORK:
+                self._used, self._since = used, time.monotonic()
+        return time.monotonic() - self._since
+
+
+def _wait_until_ready(server: ServerProcess, path: str, timeout: float, idle_timeout: float | None) -> None:
+    started, work, status = time.monotonic(), _Work(server.pid), None
     while server.running:
-        left = deadline - time.monotonic()
+        waited = time.monotonic() - started
+        left = timeout - waited
+        if idle_timeout is not None:
+            left = min(left, idle_timeout - work.idle_seconds())
         if left <= 0:
             message = _(
                 "{name} did not answer GET {path} within {timeout:g} seconds (last status: {status})."
             )
+            seconds = min(timeout, round(waited))
             raise _failure(
-                server, message.format(name=server.name, path=path, timeout=timeout, status=status)
+                server, message.format(name=server.name, path=path, timeout=seconds, status=status)
             )
-        status = _status(server.port, path, timeout=left)
+        # The last try may have no time left for an answer: what an earlier one got is still worth telling.
+        status = _status(server.port, path, timeout=left) or status
         if status == http.HTTPStatus.OK:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):  # then it is still there: ask again

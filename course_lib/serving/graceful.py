@@ -2,27 +2,53 @@
 
 Uvicorn alone, asked to stop, closes its listener and every connection that is quiet: a request that was on
 its way on one of them is lost. This server first lets callers go: for a moment it goes on as before, but
-each answer says ``Connection: close`` and /ready says no. Then it takes in who waits at the listener,
-closes that, and lets everybody who has come in finish. Leaves out who never finishes: after
-`SECONDS_TO_FINISH` the connection is cut.
+each answer says ``Connection: close`` and /ready says no. Then it turns away who still comes, takes in who
+waits at the listener, closes that, and lets everybody who has come in finish. Leaves out who never finishes:
+after `SECONDS_TO_FINISH` the connection is cut; and systems other than Linux, where nobody can be turned
+away: there, a caller who connects between the last look and the close is reset.
 """
 
 import asyncio
 import contextlib
+import ctypes
 import socket
+import struct
+import sys
 from collections.abc import Callable
 
 import uvicorn
 
 SECONDS_TO_LEAVE = 0.5
 SECONDS_TO_FINISH = 2
+_SECONDS_TO_CONNECT = 0.01  # for one who had begun to when others were turned away
+_SO_ATTACH_FILTER = 26  # of Linux; the module socket has no name for it
+#: For Linux's packet filter: load the flags of TCP's head; if SYN is among them, drop the packet, else not.
+_DROP_WHO_CALLS = ((0x30, 0, 0, 13), (0x54, 0, 0, 2), (0x15, 1, 0, 0), (6, 0, 0, 0), (6, 0, 0, 0xFFFFFFFF))
+
+
+def turn_away(listener: socket.socket) -> None:
+    """Let nobody else connect to `listener`, in any process: who tries hears nothing, and tries again later.
+
+    Its connections, and who waits there already, stay. Does nothing on systems other than Linux.
+    """
+    if sys.platform == "linux":
+        code = b"".join(struct.pack("HBBI", *step) for step in _DROP_WHO_CALLS)
+        held = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("HL", len(_DROP_WHO_CALLS), ctypes.addressof(held))
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 class GracefulServer(uvicorn.Server):
-    """Uvicorn's server, on `listener`; `on_stop` is called when it is asked to stop."""
+    """Uvicorn's server, on `listener`; `on_stop` is called when it is asked to stop.
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, on_stop: Callable[[], None]):
+    `alone` says that no other process listens there, which would turn deaf with this one.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket, on_stop: Callable[[], None], *, alone: bool
+    ):
         super().__init__(config)
+        self._alone = alone
         self._listener = listener
         self._on_stop = on_stop
 
@@ -45,6 +71,9 @@ class GracefulServer(uvicorn.Server):
         waiting.setblocking(False)
         for server in self.servers:
             server.close()
+        if self._alone:
+            turn_away(waiting)
+            await asyncio.sleep(_SECONDS_TO_CONNECT)
         taken = []
         with contextlib.suppress(BlockingIOError):
             while True:

@@ -17,6 +17,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
 from course_lib.processes.lifeline import GRACE
+from course_lib.serving.graceful import turn_away
 from course_lib.serving.logs import LOGGER, log_json
 from course_lib.serving.worker import Settings, serve_on
 
@@ -56,6 +57,7 @@ class _Supervisor:
                 deaths.append(time.monotonic())
             deaths = [moment for moment in deaths if time.monotonic() - moment < _MINUTE]
             self._stopping |= len(deaths) > _MOST_DEATHS
+        turn_away(self._listener)  # all workers leave it: who still came could find nobody
         self._listener.close()  # the port must not stay open here while workers leave it
         for worker in self._workers:
             worker.terminate()
@@ -77,7 +79,7 @@ class _Supervisor:
 def _work(listener: socket.socket, settings: Settings) -> None:
     threading.Thread(target=_end_with_supervisor, name="supervisor's end", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the supervisor passes it on
-    serve_on(listener, settings)
+    serve_on(listener, settings, alone=False)
 
 
 def _end_with_supervisor() -> None:

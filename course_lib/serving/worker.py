@@ -21,8 +21,11 @@ class Settings:
     monitored: bool
 
 
-def serve_on(listener: socket.socket, settings: Settings) -> None:
-    """Answer what comes to `listener`, in this process, until it is asked to stop."""
+def serve_on(listener: socket.socket, settings: Settings, *, alone: bool = True) -> None:
+    """Answer what comes to `listener`, in this process, until it is asked to stop.
+
+    `alone` says that no other process listens there.
+    """
     # Imported here: a process that looks after workers needs none of it.
     from course_lib.serving.api import create_app
     from course_lib.serving.champion import Champion
@@ -49,4 +52,4 @@ def serve_on(listener: socket.socket, settings: Settings) -> None:
 
     host, port = listener.getsockname()[:2]
     LOGGER.info("starting", extra={"fields": {"pid": os.getpid(), "host": host, "port": port}})
-    GracefulServer(config, listener, say_that_it_stops).run([listener])
+    GracefulServer(config, listener, say_that_it_stops, alone=alone).run([listener])

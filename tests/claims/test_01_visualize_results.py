@@ -103,7 +103,11 @@ def test_the_counter_of_exercise_1_never_gets_beyond_1(tmp_path):
     stated("never gets beyond 1")
     script = 'presses = 0\nif st.button("Press"):\n    presses = presses + 1\nst.metric("presses", presses)'
     stated(script.replace("\n", "\n# "))
-    page = stages.open_page("three_lines").from_string(f"import streamlit as st\n{script}").run()
+    page = (
+        stages.open_page("three_lines")
+        .from_string(f"import streamlit as st\n{script}", default_timeout=60)
+        .run()
+    )
     for _press in range(3):
         page.button[0].click().run()
         assert page.metric[0].value == "1"

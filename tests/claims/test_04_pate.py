@@ -22,6 +22,7 @@ from tools.lessons import read_lesson
 
 stated = LessonText("04_pate").stated
 DELTA = 1e-5
+pytestmark = pytest.mark.timeout(2400)  # the whole lesson, with nothing in the cache
 
 
 @pytest.fixture(scope="module")

@@ -162,11 +162,31 @@ def test_the_student_costs_1_93_and_comes_close(job, table):
     stated("The student comes close, with 72 % or so.")
     inputs = _inputs(table)
     assert round(LogisticRegression().fit(inputs, long_stay).score(inputs, long_stay), 2) == 0.77
-    right = []
-    for _repeat in range(3):
-        student = job(TEXTS["STUDENT"], private=True)
-        right.append(np.mean((inputs @ student["coef"] + student["intercept"] > 0) == long_stay))
-    assert 0.70 < np.mean(right) < 0.745
+    one = job(TEXTS["STUDENT"], private=True)
+    assert np.mean((inputs @ one["coef"] + one["intercept"] > 0) == long_stay) > 0.6
+    students = np.array(job(_a_hundred(TEXTS["STUDENT"]), private=True))
+    right = (inputs @ students[:, :-1].T + students[:, -1] > 0) == long_stay.to_numpy()[:, None]
+    # The noise is drawn anew each time: one student differs by 1.5 %, the mean of a hundred by 0.15 %.
+    assert 0.709 < right.mean() < 0.725
+
+
+def _a_hundred(recipe):
+    """The lesson's job, with a hundred students in place of one, each of votes with noise of its own."""
+    drawn = (
+        "labels = (votes + SecureNoise().gaussian(40, votes.shape)).argmax(axis=1)\n"
+        "student = LogisticRegression().fit(questions, labels)\n"
+    )
+    votes, found, _rest = recipe.partition(drawn)
+    assert found
+    return votes + (
+        "students = []\n"
+        "for _student in range(100):\n"
+        "    labels = (votes + SecureNoise().gaussian(40, votes.shape)).argmax(axis=1)\n"
+        "    student = LogisticRegression().fit(questions, labels)\n"
+        "    students.append([*student.coef_[0], student.intercept_[0]])\n"
+        "with open('outputs/result.json', 'w') as file:\n"
+        "    json.dump(students, file)\n"
+    )
 
 
 def _inputs(table):
@@ -345,7 +365,7 @@ def test_what_stops_each_bad_job(parties):
     hospital, ada, _eve = parties
     for name, code in bad.items():
         ada.run(research.submit, HOSPITAL, name, code)
-        hospital.run(agree, name)
+        hospital.run(agree, name, 2 if name == "never ends" else 20)
     ada.run(research.exchange, "is exchanged", "print(2)")
     outcomes = hospital.run(run_approved)
     assert outcomes["never ends"] == "Job never ends was stopped after 2 seconds."
@@ -363,8 +383,8 @@ def test_what_stops_each_bad_job(parties):
             assert "PermissionError" in hospital.run(log_of, name)
 
 
-def agree(here, name):
-    here.desk.approve(here.desk.read(name), datasets=["admissions"], seconds=2)
+def agree(here, name, seconds):
+    here.desk.approve(here.desk.read(name), datasets=["admissions"], seconds=seconds)
 
 
 def processes_and_walls(here):

@@ -18,6 +18,7 @@ import pytest
 from course_lib import processes
 from course_lib.i18n import use_language
 from course_lib.processes import ending, lifeline
+from course_lib.processes import server as server_module
 from process_parts import gone
 
 REPOSITORY = Path(__file__).parents[1]
@@ -216,9 +217,23 @@ def test_a_server_that_works_before_it_answers_is_waited_for():
         ".serve_forever()\n"
     )
     with processes.start_server(
-        ["-c", working], name="The busy one", ready_path="/", idle_timeout=2
+        ["-c", working], name="The busy one", ready_path="/", idle_timeout=3
     ) as server:
         assert server.running
+
+
+def test_a_port_that_a_server_waits_for_is_given_to_nobody_else(monkeypatch):
+    if sys.platform != "linux":
+        pytest.skip("Only Linux lets a server listen on a port that is held.")
+    with server_module._held_port() as held:
+        given = set()
+        for _time in range(30_000):  # there are half as many
+            with socket.socket() as other:
+                other.bind(("127.0.0.1", 0))
+                given.add(other.getsockname()[1])
+        assert held not in given
+        with socket.create_server(("127.0.0.1", held)):
+            pass
 
 
 def test_a_server_that_does_nothing_is_an_error_soon():

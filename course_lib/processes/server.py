@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import psutil
 
@@ -21,7 +21,7 @@ from course_lib.processes.lifeline import GRACE, LIFELINE
 HOST = "127.0.0.1"
 _LOG_BYTES = 64 * 1024  # of a server's log that are kept
 _TAIL_LINES = 20  # of it that an error shows
-_SECONDS_OF_WORK = 0.05  # of processor time: threads that only wait use less
+_SECONDS_OF_WORK = 0.2  # of processor time: to start Python takes less
 _GRACE_UNREADY = 1  # second that a server has to end which never answered: it has nothing to finish
 _POSIX = os.name == "posix"
 
@@ -104,9 +104,7 @@ def start_server(
     >>> server.running
     False
     """
-    with contextlib.ExitStack() as held:
-        if port is None:
-            port = held.enter_context(_held_port()).getsockname()[1]
+    with _held_port() if port is None else contextlib.nullcontext(port) as port:
         require_free(port, name)
         return _started(arguments, name, ready_path, port, timeout, idle_timeout, env)
 
@@ -144,15 +142,16 @@ def _started(
     return server
 
 
-def _held_port() -> socket.socket:
-    """A socket at a free port, which nobody is given by chance while it is open; who knows it may listen."""
-    holder = socket.socket()
-    if _POSIX:  # servers set the same; on Windows it would let anybody take the port
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind((HOST, 0))
-    if not _POSIX:
-        holder.close()
-    return holder
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A free port that the system gives to nobody else while the block runs; who knows it may listen."""
+    if sys.platform != "linux":  # elsewhere nobody could listen there either
+        yield free_port()
+        return
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        holder.bind((HOST, 0))
+        yield holder.getsockname()[1]
 
 
 def free_port() -> int:

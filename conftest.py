@@ -49,21 +49,19 @@ hypothesis.settings.register_profile("course", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("course")
 
 
-def _ports_of_kernels():
+_NUMBERS: dict[int, itertools.count] = {}  # one for each process: a fork would go on where its parent is
+
+
+def _port_of_a_kernel(_cache: LocalPortCache, ip: str) -> int:
     """Below the ports that the system gives out: a kernel asks for five and takes them a second later."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
-    ports = itertools.cycle(range(20_000 + 3_000 * worker, 23_000 + 3_000 * worker))
-
-    def find_available_port(_cache: LocalPortCache, ip: str) -> int:
-        for port in ports:
-            with contextlib.suppress(OSError), socket.socket() as probe:
-                probe.bind((ip, port))
-                return port
-
-    return find_available_port
+    for number in _NUMBERS.setdefault(os.getpid(), itertools.count(997 * os.getpid())):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            port = 20_000 + number % 12_000
+            probe.bind((ip, port))
+            return port
 
 
-LocalPortCache.find_available_port = _ports_of_kernels()
+LocalPortCache.find_available_port = _port_of_a_kernel
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

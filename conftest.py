@@ -9,7 +9,8 @@ import tempfile
 
 import hypothesis
 import pytest
-from jupyter_client.connect import LocalPortCache
+from jupyter_client.connect import ConnectionFileMixin, LocalPortCache
+from nbval.plugin import IPyNbCell
 
 HOME_OF_A_LEARNER = pytest.StashKey[tempfile.TemporaryDirectory]()
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -62,6 +63,23 @@ def _port_of_a_kernel(_cache: LocalPortCache, ip: str) -> int:
 
 
 LocalPortCache.find_available_port = _port_of_a_kernel
+
+_connect_iopub = ConnectionFileMixin.connect_iopub
+
+
+def _connect_iopub_without_limit(self: ConnectionFileMixin, identity: bytes | None = None):
+    """nbval reads what a cell said after its end: a socket that keeps a thousand messages loses the last."""
+    self.context.rcvhwm = 0
+    return _connect_iopub(self, identity)
+
+
+ConnectionFileMixin.connect_iopub = _connect_iopub_without_limit
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """nbval gives a cell that has ended five seconds to say so: a busy machine may take longer."""
+    if isinstance(item, IPyNbCell):
+        item.output_timeout = 60
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

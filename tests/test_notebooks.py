@@ -5,8 +5,10 @@ finds them all.
 """
 
 import copy
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 
 import nbformat
@@ -50,6 +52,25 @@ def test_nbval_runs_every_cell_of_every_notebook():
         for language in HERE.languages
     }
     assert collected == cells
+
+
+def test_a_cell_may_say_more_than_a_socket_keeps(tmp_path):
+    source = """
+        import time
+        from IPython.display import display
+
+        for number in range(2_500):
+            display({"text/plain": str(number) * 5_000}, raw=True)
+            time.sleep(0.001)
+        print("the end")
+    """
+    cell = nbformat.v4.new_code_cell(textwrap.dedent(source), execution_count=1)
+    cell.metadata["tags"] = ["nbval-ignore-output"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "many.ipynb")
+    shutil.copy(HERE.root / "conftest.py", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-current-env"]
+    done = subprocess.run([*command, "--nbval", "many.ipynb"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
 
 @every_lesson

@@ -518,3 +518,4 @@ def test_a_deep_mistake_is_one_line_that_fits(lines):
     (line,) = lines
     assert line["error"] == "ZeroDivisionError" and len(line["places"]) == 12
     assert line["places"][-1].endswith("deeper")
+    assert len(json.dumps(line)) < 4096  # what Linux writes to a pipe in one piece

@@ -193,7 +193,8 @@ for gamma in (0.01, 0.03, 0.1):
 runs = mlflow.search_runs(experiment_names=["/wine"], order_by=["metrics.rmse ASC"])
 best = runs.drop_duplicates("params.family").set_index("params.family")
 for family, model_id in best["tags.model_id"].items():
-    model = mlflow.pyfunc.load_model(f"models:/{model_id}")
+    with TemporaryDirectory() as folder:
+        model = mlflow.pyfunc.load_model(f"models:/{model_id}", dst_path=folder)
     best.loc[family, "test"] = errors(wines.y_test, model.predict(wines.x_test))["rmse"]
 print(best[["metrics.rmse", "metrics.mae", "metrics.r2", "test"]].round(3).to_string())
 
@@ -358,7 +359,7 @@ service = serve(tracking_uri=tracking.uri, model="wine", alias="champion")
 print("MLFLOW_TRACKING_URI=" + tracking.uri, service.process.command)
 print(service.process.browser_url + "/docs")
 print(service.predict(one))
-print(service.process.log().splitlines()[-1])
+print(service.log_line("request"))
 
 # %%
 for table in (one, one.drop(columns="pH"), one.assign(pH="sour"), one * 0 - 50):

@@ -18,7 +18,7 @@ import pytest
 from course_lib import processes
 from course_lib.i18n import use_language
 from course_lib.processes import ending, lifeline
-from course_lib.processes import server as server_module
+from course_lib.processes.ports import held_port
 from process_parts import gone
 
 REPOSITORY = Path(__file__).parents[1]
@@ -225,7 +225,7 @@ def test_a_server_that_works_before_it_answers_is_waited_for():
 def test_a_port_that_a_server_waits_for_is_given_to_nobody_else(monkeypatch):
     if sys.platform != "linux":
         pytest.skip("Only Linux lets a server listen on a port that is held.")
-    with server_module._held_port() as held:
+    with held_port() as held:
         given = set()
         for _time in range(30_000):  # there are half as many
             with socket.socket() as other:
@@ -246,11 +246,11 @@ def test_a_server_that_does_nothing_is_an_error_soon():
 
 
 def test_an_interrupt_while_waiting_leaves_no_server(start, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **named):
         raise KeyboardInterrupt
 
     before = children()
-    monkeypatch.setattr("course_lib.processes.server._wait_until_ready", interrupt)
+    monkeypatch.setattr("course_lib.processes.server.wait_until_ready", interrupt)
     with pytest.raises(KeyboardInterrupt) as raised:  # a notebook keeps the traceback, and what it refers to
         start()
     assert children() <= before

@@ -95,6 +95,16 @@ def test_a_service_from_start_to_stop_whose_tracking_server_goes_away(registry):
         service.predict(X_TEST)
 
 
+def test_the_newest_line_about_a_request_is_waited_for(registry, monkeypatch):
+    with serve(tracking_uri=registry.uri) as service:
+        for rows in (1, 2):  # the second comes so soon that its line waits for others
+            service.predict(X_TEST.head(rows))
+        wait_until(lambda: json.loads(service.log_line("request"))["rows"] == 2, "the second request's line")
+        monkeypatch.setattr("course_lib.serving.deployment.SECONDS_TO_LOG", 0.1)
+        with pytest.raises(RuntimeError, match='wrote no line about "rain" within 0.1 seconds'):
+            service.log_line("rain")
+
+
 def test_an_address_stands_on_no_command_line(registry):
     """It may hold a password, and not only before an "@"."""
     with serve(tracking_uri=f"{registry.uri}?timeout=4321") as service:

@@ -127,9 +127,9 @@ def test_a_model_lies_there_with_signature_example_requirements_and_reference(
     require_harmless(description)
 
 
-def test_a_model_comes_back_the_same(tracking, logged, wines):
+def test_a_model_comes_back_the_same(tracking, logged, wines, tmp_path):
     fitted = elastic_net(alpha=0.03, l1_ratio=0.3).fit(wines.x_train, wines.y_train)
-    loaded = mlflow.pyfunc.load_model(f"models:/{logged}")
+    loaded = mlflow.pyfunc.load_model(f"models:/{logged}", dst_path=str(tmp_path))
     np.testing.assert_allclose(loaded.predict(wines.x_test), fitted.predict(wines.x_test))
 
 
@@ -340,7 +340,7 @@ def test_postgresql_a_blob_store_and_a_hub_by_settings_alone(tmp_path, monkeypat
             client = mlflow.MlflowClient()
             champion = client.get_model_version_by_alias("wine", "champion")
             assert int(champion.version) == version
-            loaded = mlflow.pyfunc.load_model("models:/wine@champion")
+            loaded = mlflow.pyfunc.load_model("models:/wine@champion", dst_path=str(tmp_path))
             fitted = elastic_net(alpha=0.1, l1_ratio=0.5).fit(wines.x_train, wines.y_train)
             np.testing.assert_allclose(loaded.predict(wines.x_test), fitted.predict(wines.x_test))
         with psycopg2.connect(database) as rows, rows.cursor() as cursor:

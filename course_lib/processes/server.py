@@ -1,27 +1,21 @@
-"""Starting a server, waiting until it answers, reading what it writes."""
+"""Starting a server and ending it: a process of its own, with the end of what it writes."""
 
 import contextlib
-import http.client
 import os
 import shlex
-import socket
 import subprocess
 import sys
-import threading
-import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-
-import psutil
+from collections.abc import Mapping, Sequence
 
 from course_lib.i18n import _
 from course_lib.processes.ending import end
 from course_lib.processes.lifeline import GRACE, LIFELINE
+from course_lib.processes.log import Log
+from course_lib.processes.ports import HOST, held_port, require_free
+from course_lib.processes.readiness import NotReady, wait_until_ready
 
-HOST = "127.0.0.1"
-_LOG_BYTES = 64 * 1024  # of a server's log that are kept
-_TAIL_LINES = 20  # of it that an error shows
-_SECONDS_OF_WORK = 0.2  # of processor time: to start Python takes less
+_TAIL_LINES = 20  # of a server's log that an error shows
 _GRACE_UNREADY = 1  # second that a server has to end which never answered: it has nothing to finish
 _POSIX = os.name == "posix"
 
@@ -36,7 +30,7 @@ class ServerProcess:
         self.url = f"http://{HOST}:{port}"
         self._arguments = arguments
         self._process = process
-        self._log = _Log(process)
+        self._log = Log(process)
         # Runs once: at stop(), when this object is dropped, or when the interpreter exits.
         self._end = weakref.finalize(self, _end, process, self._log, GRACE)
 
@@ -104,169 +98,41 @@ def start_server(
     >>> server.running
     False
     """
-    with _held_port() if port is None else contextlib.nullcontext(port) as port:
+    with held_port() if port is None else contextlib.nullcontext(port) as port:
         require_free(port, name)
-        return _started(arguments, name, ready_path, port, timeout, idle_timeout, env)
+        process = _spawn([*arguments, "--port", str(port)], env or {})
+        server = ServerProcess(process, name=name, port=port, arguments=arguments)
+        try:
+            wait_until_ready(
+                process, name=name, port=port, path=ready_path, timeout=timeout, idle_timeout=idle_timeout
+            )
+        except NotReady as reason:
+            server.stop(grace=_GRACE_UNREADY)  # first, so that the log is complete
+            raise RuntimeError(f"{reason}\n{_end_of_log(server)}") from None
+        except BaseException:  # an interrupt by the learner too must leave no server behind
+            server.stop()
+            raise
+    return server
 
 
-def _started(
-    arguments: Sequence[str],
-    name: str,
-    ready_path: str,
-    port: int,
-    timeout: float,
-    idle_timeout: float | None,
-    env: Mapping[str, str] | None,
-) -> ServerProcess:
-    process = subprocess.Popen(
-        [sys.executable, *arguments, "--port", str(port)],
+def _spawn(arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
         stdin=subprocess.PIPE,  # the lifeline: it closes when this process is gone, however it went
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
-        env={
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONIOENCODING": "utf-8",
-            LIFELINE: "1",
-            **(env or {}),
-        },
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", LIFELINE: "1", **env},
         **({"start_new_session": True} if _POSIX else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}),
     )
-    server = ServerProcess(process, name=name, port=port, arguments=arguments)
-    try:
-        _wait_until_ready(server, ready_path, timeout, idle_timeout)
-    except BaseException:  # an interrupt by the learner too must leave no server behind
-        server.stop()
-        raise
-    return server
 
 
-@contextlib.contextmanager
-def _held_port() -> Iterator[int]:
-    """A free port that the system gives to nobody else while the block runs; who knows it may listen."""
-    if sys.platform != "linux":  # elsewhere nobody could listen there either
-        yield free_port()
-        return
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
-        holder.bind((HOST, 0))
-        yield holder.getsockname()[1]
-
-
-def free_port() -> int:
-    """Return the number of a TCP port that no program on this machine listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
-class _Log:
-    """The end of what a process writes, read as it comes, so that the process never waits for us."""
-
-    def __init__(self, process: subprocess.Popen):
-        self._kept = bytearray()
-        self._lock = threading.Lock()
-        self._reader = threading.Thread(target=self._follow, args=(process,), name="server log", daemon=True)
-        self._reader.start()
-
-    def _follow(self, process: subprocess.Popen) -> None:
-        with process.stdout as output:
-            while chunk := output.read(_LOG_BYTES):
-                with self._lock:
-                    self._kept += chunk
-                    del self._kept[:-_LOG_BYTES]
-        process.wait()  # a server that ended by itself leaves no zombie
-
-    def text(self) -> str:
-        with self._lock:
-            return self._kept.decode("utf-8", errors="replace")
-
-    def finish(self) -> None:
-        self._reader.join(GRACE)
-
-
-def require_free(port: int, name: str) -> None:
-    """Raise RuntimeError, with what to do, where the server `name` can't have this port.
-
-    >>> require_free(free_port(), "a server")
-    """
-    with socket.socket() as probe:
-        if _POSIX:  # as servers do; on Windows the same option would take the port from its owner
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            message = _(
-                "{name} cannot have port {port} ({reason}): stop the program that uses it, "
-                "or choose another port, for example {free}."
-            )
-            reason = error.strerror or str(error)
-            raise RuntimeError(
-                message.format(name=name, port=port, reason=reason, free=free_port())
-            ) from error
-
-
-class _Work:
-    """How long a process has done next to nothing: it tells a slow one from one that hangs."""
-
-    def __init__(self, pid: int):
-        self._pid, self._used, self._since = pid, 0.0, time.monotonic()
-
-    def idle_seconds(self) -> float:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, as its owner is about to see
-            used = sum(psutil.Process(self._pid).cpu_times()[:2])
-            if used - self._used >= _SECONDS_OF_WORK:
-                self._used, self._since = used, time.monotonic()
-        return time.monotonic() - self._since
-
-
-def _wait_until_ready(server: ServerProcess, path: str, timeout: float, idle_timeout: float | None) -> None:
-    started, work, status = time.monotonic(), _Work(server.pid), None
-    while server.running:
-        waited = time.monotonic() - started
-        left = timeout - waited
-        if idle_timeout is not None:
-            left = min(left, idle_timeout - work.idle_seconds())
-        if left <= 0:
-            message = _(
-                "{name} did not answer GET {path} within {timeout:g} seconds (last status: {status})."
-            )
-            seconds = min(timeout, round(waited))
-            raise _failure(
-                server, message.format(name=server.name, path=path, timeout=seconds, status=status)
-            )
-        # The last try may have no time left for an answer: what an earlier one got is still worth telling.
-        status = _status(server.port, path, timeout=left) or status
-        if status == http.HTTPStatus.OK:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):  # then it is still there: ask again
-            server._process.wait(min(left, 0.05))
-    message = _("{name} ended with exit code {code} before it answered.")
-    raise _failure(server, message.format(name=server.name, code=server._process.returncode))
-
-
-def _status(port: int, path: str, timeout: float) -> int | None:
-    """Return the status that the server answers with, or None while it does not answer."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)  # heeds no proxy settings
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
-def _failure(server: ServerProcess, message: str) -> RuntimeError:
-    server.stop(grace=_GRACE_UNREADY)  # first, so that the log is complete
+def _end_of_log(server: ServerProcess) -> str:
     tail = "\n".join(server.log().splitlines()[-_TAIL_LINES:])
-    return RuntimeError(
-        message + "\n" + _("The end of its log:") + "\n" + (tail or _("(nothing was written)"))
-    )
+    return _("The end of its log:") + "\n" + (tail or _("(nothing was written)"))
 
 
-def _end(process: subprocess.Popen, log: _Log, grace: float) -> None:
+def _end(process: subprocess.Popen, log: Log, grace: float) -> None:
     end(process, grace=grace)
     process.stdin.close()
     log.finish()

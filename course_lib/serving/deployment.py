@@ -5,6 +5,7 @@ behind. Leaves out other machines: there, start `course_lib.serving.service` by 
 """
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from course_lib.i18n import _, language
 from course_lib.processes import ServerProcess, start_server
 
 SECONDS_TO_ANSWER = 60
+SECONDS_TO_LOG = 10  # the service writes a line within about one
 
 
 class Prediction(NamedTuple):
@@ -58,6 +60,20 @@ class WineService:
         [('wine_feature_drift', {'pH': 0.1}), ('wine_rows_total', 3.0)]
         """
         return read_metrics(self._answer("GET", "/metrics").text)
+
+    def log_line(self, event: str) -> str:
+        """The newest line of the service's log about `event`, such as "request", waited for.
+
+        Raises RuntimeError where there is none after ten seconds.
+        """
+        deadline = time.monotonic() + SECONDS_TO_LOG
+        while time.monotonic() < deadline:
+            for line in reversed(self.process.log().splitlines(keepends=True)):
+                if f'"event": "{event}"' in line and line.endswith("\n"):
+                    return line.rstrip("\n")
+            time.sleep(0.05)
+        sentence = _('The service wrote no line about "{event}" within {seconds} seconds.')
+        raise RuntimeError(sentence.format(event=event, seconds=SECONDS_TO_LOG))
 
     def stop(self) -> None:
         """Stop the service: what has been asked is answered; harmless when that has been done."""

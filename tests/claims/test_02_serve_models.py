@@ -8,6 +8,7 @@ from itertools import islice, product
 from pathlib import Path
 
 import mlflow
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +205,15 @@ def test_the_service_looks_for_a_champion_every_ten_seconds():
 def test_a_question_holds_up_to_5000_wines():
     stated("A question may hold up to 5,000 wines.")
     assert schema.MOST_ROWS == 5_000
+
+
+@pytest.mark.parametrize("language", HERE.languages)
+def test_the_request_left_a_line_in_the_log(language):
+    stated("Each request for a prediction leaves one line in the log, as JSON with an id")
+    notebook = nbformat.read(HERE.notebook("02_serve_models", language), as_version=4)
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    (line,) = [json.loads(line) for line in printed.splitlines() if line.startswith('{"time"')]
+    assert line["request_id"] and (line["event"], line["status"], line["rows"]) == ("request", 200, 1)
 
 
 def test_the_gap_by_hand():

@@ -222,7 +222,7 @@ def test_a_server_that_works_before_it_answers_is_waited_for():
         assert server.running
 
 
-def test_a_port_that_a_server_waits_for_is_given_to_nobody_else(monkeypatch):
+def test_a_port_that_a_server_waits_for_is_given_to_nobody_else():
     if sys.platform != "linux":
         pytest.skip("Only Linux lets a server listen on a port that is held.")
     with held_port() as held:

@@ -26,8 +26,10 @@ class Log:
         process.wait()  # a server that ended by itself leaves no zombie
 
     def text(self) -> str:
+        """What has been kept so far, at most 64 KiB."""
         with self._lock:
             return self._kept.decode("utf-8", errors="replace")
 
     def finish(self) -> None:
+        """Wait until all that an ended process wrote has been read."""
         self._reader.join(GRACE)

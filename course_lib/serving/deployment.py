@@ -62,7 +62,7 @@ class WineService:
         return read_metrics(self._answer("GET", "/metrics").text)
 
     def log_line(self, event: str) -> str:
-        """The newest line of the service's log about `event`, such as "request", waited for.
+        """The newest line of the service's log about `event`, such as "request"; the first is waited for.
 
         Raises RuntimeError where there is none after ten seconds.
         """
